@@ -1,0 +1,49 @@
+"""companion: the executable half of Unrolled, an open course on recurrent neural networks.
+
+Importing it needs NumPy only. Drawing needs matplotlib, some checks need PyTorch; both are imported where they are used.
+"""
+
+from companion.cells import Elman, Jordan
+from companion.functions import cross_entropy, log_softmax, one_hot, relu, sigmoid, softmax
+from companion.networks import (
+    MANY_TO_MANY,
+    MANY_TO_ONE,
+    ONE_TO_MANY,
+    ONE_TO_ONE,
+    backward_stack,
+    forward_stack,
+    initial_weights,
+    loss_and_gradients,
+    readout,
+    readout_gradients,
+    readout_shapes,
+)
+from companion.recurrent import backward, deltas, forward, weight_shapes
+
+__all__ = [
+    "MANY_TO_MANY",
+    "MANY_TO_ONE",
+    "ONE_TO_MANY",
+    "ONE_TO_ONE",
+    "Elman",
+    "Jordan",
+    "backward",
+    "backward_stack",
+    "cross_entropy",
+    "deltas",
+    "forward",
+    "forward_stack",
+    "initial_weights",
+    "log_softmax",
+    "loss_and_gradients",
+    "one_hot",
+    "readout",
+    "readout_gradients",
+    "readout_shapes",
+    "relu",
+    "sigmoid",
+    "softmax",
+    "weight_shapes",
+]
+
+__version__ = "0.1.0"

@@ -1,0 +1,127 @@
+"""Networks built on recurrent layers: the readout, the four arities, stacks of layers, first weights, the loss."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from companion.functions import cross_entropy
+from companion.recurrent import Arrays, Cell, Tape, backward, forward, weight_shapes
+from companion.validation import Array, require_array, require_size
+
+
+def readout_shapes(hidden: int, outputs: int) -> dict[str, tuple[int, ...]]:
+    """Names and shapes of the output layer's weights: W_hy (O, H), b_y (O,)."""
+    return {"W_hy": (outputs, hidden), "b_y": (outputs,)}
+
+
+def readout(weights: Arrays, h: Array) -> Array:
+    """logits = W_hy h_t + b_y for every step of h (..., H) → (..., O); y_t is their softmax."""
+    return h @ weights["W_hy"].T + weights["b_y"]
+
+
+def readout_gradients(weights: Arrays, h: Array, dlogits: Array) -> tuple[dict[str, Array], Array]:
+    """Gradients of the readout: ({"W_hy": …, "b_y": …}, dh (..., H)) for h (..., H), dlogits (..., O)."""
+    H, O = h.shape[-1], dlogits.shape[-1]
+    flat = dlogits.reshape(-1, O)
+    return {"W_hy": flat.T @ h.reshape(-1, H), "b_y": flat.sum(axis=0)}, dlogits @ weights["W_hy"]
+
+
+def initial_weights(
+    shapes: Mapping[str, tuple[int, ...]], rng: np.random.Generator, bound: float, dtype: type = np.float64
+) -> dict[str, Array]:
+    """Random weights, uniform in [−bound, bound], one array a name. PyTorch's layers use bound = 1/√H."""
+    if not bound > 0:
+        raise ValueError(f"bound: expected a positive number, got {bound}")
+    return {name: rng.uniform(-bound, bound, shape).astype(dtype) for name, shape in shapes.items()}
+
+
+@dataclass(frozen=True)
+class Arity:
+    """Which steps read an input and which steps must answer (chapter "Shapes of recurrence").
+
+    `reads` and `answers` select from the T steps; a step that reads nothing gets x_t = 0.
+    """
+
+    name: str
+    reads: slice
+    answers: slice
+
+
+ALL, FIRST, LAST = slice(None), slice(0, 1), slice(-1, None)
+ONE_TO_ONE = Arity("one to one", FIRST, FIRST)
+ONE_TO_MANY = Arity("one to many", FIRST, ALL)
+MANY_TO_ONE = Arity("many to one", ALL, LAST)
+MANY_TO_MANY = Arity("many to many", ALL, ALL)
+
+
+def spread_inputs(arity: Arity, x: Array, steps: int) -> Array:
+    """Place the inputs an arity reads, (n, B, I), into `steps` steps; the other steps get zeros. → (steps, B, I)."""
+    require_size("steps", steps)
+    x = require_array("x", x, (len(range(steps)[arity.reads]), "B", "I"))
+    spread = np.zeros((steps, *x.shape[1:]), x.dtype)
+    spread[arity.reads] = x
+    return spread
+
+
+def loss_and_gradients(
+    cell: Cell,
+    weights: Arrays,
+    x: Array,
+    targets: Array,
+    h_0: Array | None = None,
+    arity: Arity = MANY_TO_MANY,
+) -> tuple[float, dict[str, Array], Tape]:
+    """Cross-entropy of a recurrent layer with a softmax readout, summed over steps and sequences, with all gradients.
+
+    weights  the cell's and the readout's, under their own names
+    x        (T, B, I) or tokens (T, B)
+    targets  for the answering steps only: classes (n, B) or distributions (n, B, O)
+    Returns the loss in nats, the gradients (weights' names, "dx", "dh_0") and the tape.
+    """
+    own = {name: weights[name] for name in weight_shapes(cell) if name in weights}
+    h, tape = forward(cell, own, x, h_0)
+    answering = h[1:][arity.answers]
+    loss, dlogits = cross_entropy(readout(weights, answering), targets)
+    gradients, d_answering = readout_gradients(weights, answering, dlogits)
+    dh = np.zeros_like(h)
+    dh[1:][arity.answers] = d_answering
+    return loss, gradients | backward(tape, {cell.outputs[0]: dh}), tape
+
+
+def forward_stack(
+    cells: Sequence[Cell], weights: Sequence[Arrays], x: Array, initial: Sequence[Array | None] | None = None
+) -> tuple[Array, list[Tape]]:
+    """K layers on top of each other: the outputs h_t of layer k are the inputs x_t of layer k + 1.
+
+    Returns the top layer's output (T + 1, B, H) and one tape a layer. Raises ValueError when the numbers of cells,
+    weights and initial states differ.
+    """
+    initial = [None] * len(cells) if initial is None else initial
+    if not len(cells) == len(weights) == len(initial) or not cells:
+        raise ValueError(
+            f"cells: expected as many as weights and initial states, at least one; "
+            f"got {len(cells)}, {len(weights)} and {len(initial)}"
+        )
+    tapes = []
+    for cell, w, state in zip(cells, weights, initial, strict=True):
+        h, tape = forward(cell, w, x, state)
+        tapes.append(tape)
+        x = h[1:]
+    return h, tapes
+
+
+def backward_stack(tapes: Sequence[Tape], d_outputs: Arrays) -> list[dict[str, Array]]:
+    """Gradients of every layer, bottom first: what a layer calls dx is what the layer below gets as its output's gradient."""
+    gradients: list[dict[str, Array]] = []
+    for depth in reversed(range(len(tapes))):
+        gradients.insert(0, backward(tapes[depth], d_outputs))
+        if depth:
+            below = tapes[depth - 1]
+            name = below.cell.outputs[0]
+            dh = np.zeros_like(below[name])
+            dh[1:] = gradients[0]["dx"]
+            d_outputs = {name: dh}
+    return gradients

@@ -1,0 +1,57 @@
+"""Small optimisers. Weights and gradients are mappings from names to arrays; every function returns new ones."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from companion.recurrent import Arrays
+from companion.validation import Array
+
+
+def norm(gradients: Arrays) -> float:
+    """Euclidean norm of all entries of all arrays together."""
+    return float(np.sqrt(sum(float(np.vdot(g, g)) for g in gradients.values())))
+
+
+def clip_by_norm(gradients: Arrays, limit: float) -> dict[str, Array]:
+    """Scale all gradients by one factor so that their common norm is at most `limit`; the direction stays."""
+    if not limit > 0:
+        raise ValueError(f"limit: expected a positive number, got {limit}")
+    factor = min(1.0, limit / max(norm(gradients), np.finfo(np.float64).tiny))
+    return {name: g * g.dtype.type(factor) for name, g in gradients.items()}
+
+
+def sgd(weights: Arrays, gradients: Arrays, rate: float) -> dict[str, Array]:
+    """One step of gradient descent, w − rate · dw, for every weight."""
+    return {name: w - w.dtype.type(rate) * gradients[name] for name, w in weights.items()}
+
+
+@dataclass(frozen=True)
+class Adam:
+    """Adam (Kingma & Ba 2015): the step, and the running means m of the gradient and v of its square."""
+
+    rate: float
+    beta_1: float = 0.9
+    beta_2: float = 0.999
+    epsilon: float = 1e-8
+    steps: int = 0
+    m: Arrays = field(default_factory=dict)
+    v: Arrays = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not self.rate > 0:
+            raise ValueError(f"rate: expected a positive number, got {self.rate}")
+
+    def step(self, weights: Arrays, gradients: Arrays) -> tuple[dict[str, Array], Adam]:
+        """New weights, and the optimiser for the next step; gradients that have no weight of their name are ignored."""
+        n = self.steps + 1
+        scale = self.rate * np.sqrt(1 - self.beta_2**n) / (1 - self.beta_1**n)
+        new, m, v = {}, {}, {}
+        for name, w in weights.items():
+            g, kind = gradients[name], w.dtype.type
+            m[name] = kind(self.beta_1) * self.m.get(name, kind(0)) + kind(1 - self.beta_1) * g
+            v[name] = kind(self.beta_2) * self.v.get(name, kind(0)) + kind(1 - self.beta_2) * g * g
+            new[name] = w - kind(scale) * m[name] / (np.sqrt(v[name]) + kind(self.epsilon))
+        return new, Adam(self.rate, self.beta_1, self.beta_2, self.epsilon, n, m, v)

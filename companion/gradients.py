@@ -76,5 +76,5 @@ def check_gradients(f: Callable[[Arrays], float], arguments: Arrays, gradients: 
     """
     worst = largest_difference(f, arguments, gradients)
     if not worst.size <= bound:
-        raise AssertionError(f"gradients differ by {worst.size:.2g}, more than {bound:.2g}, first of all in {worst}")
+        raise AssertionError(f"gradients differ by {worst.size:.2g}, more than {bound:.2g}, most in {worst}")
     return worst.size

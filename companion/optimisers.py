@@ -47,11 +47,11 @@ class Adam:
     def step(self, weights: Arrays, gradients: Arrays) -> tuple[dict[str, Array], Adam]:
         """New weights, and the optimiser for the next step; gradients that have no weight of their name are ignored."""
         n = self.steps + 1
-        scale = self.rate * np.sqrt(1 - self.beta_2**n) / (1 - self.beta_1**n)
         new, m, v = {}, {}, {}
         for name, w in weights.items():
             g, kind = gradients[name], w.dtype.type
             m[name] = kind(self.beta_1) * self.m.get(name, kind(0)) + kind(1 - self.beta_1) * g
             v[name] = kind(self.beta_2) * self.v.get(name, kind(0)) + kind(1 - self.beta_2) * g * g
-            new[name] = w - kind(scale) * m[name] / (np.sqrt(v[name]) + kind(self.epsilon))
+            m_hat, v_hat = m[name] / kind(1 - self.beta_1**n), v[name] / kind(1 - self.beta_2**n)
+            new[name] = w - kind(self.rate) * m_hat / (np.sqrt(v_hat) + kind(self.epsilon))
         return new, Adam(self.rate, self.beta_1, self.beta_2, self.epsilon, n, m, v)

@@ -153,7 +153,7 @@ def feedforward(layer_sizes: Sequence[int], names: Sequence[str]) -> Diagram:
 
 
 def figure(
-    width: float = 7.0, height: float = 3.2, columns: int = 1, rows: int = 1, **options: object
+    width: float = 7.0, height: float = 3.2, columns: int = 1, rows: int = 1
 ) -> tuple[Figure, list[Axes]]:
     """A figure in the book's style, with rows × columns of axes; sizes in inches. Returns both, axes row by row."""
     import matplotlib.pyplot as plt
@@ -176,7 +176,7 @@ def figure(
         "ytick.color": INK,
     }
     plt.rcParams.update(style)
-    fig, axes = plt.subplots(rows, columns, figsize=(width, height), squeeze=False, layout="constrained", **options)
+    fig, axes = plt.subplots(rows, columns, figsize=(width, height), squeeze=False, layout="constrained")
     return fig, list(axes.flat)
 
 

@@ -175,7 +175,7 @@ def figure(
         "xtick.color": INK,
         "ytick.color": INK,
     }
-    plt.rcParams.update(style)
+    plt.rcParams.update(style)  # type: ignore[arg-type]  # its stub lists every key as a literal
     fig, axes = plt.subplots(rows, columns, figsize=(width, height), squeeze=False, layout="constrained")
     return fig, list(axes.flat)
 

@@ -152,9 +152,7 @@ def feedforward(layer_sizes: Sequence[int], names: Sequence[str]) -> Diagram:
     return Diagram(tuple(nodes), tuple(edges))
 
 
-def figure(
-    width: float = 7.0, height: float = 3.2, columns: int = 1, rows: int = 1
-) -> tuple[Figure, list[Axes]]:
+def figure(width: float = 7.0, height: float = 3.2, columns: int = 1, rows: int = 1) -> tuple[Figure, list[Axes]]:
     """A figure in the book's style, with rows × columns of axes; sizes in inches. Returns both, axes row by row."""
     import matplotlib.pyplot as plt
 
@@ -196,7 +194,9 @@ def draw(diagram: Diagram, axes: Axes, highlight: Iterable[str] = (), title: str
                 zorder=3,
             )
         )  # fmt: skip
-        axes.text(node.x, node.y, node.text, ha="center", va="center", color="white" if full else INK, fontsize=12, zorder=4)
+        axes.text(
+            node.x, node.y, node.text, ha="center", va="center", color="white" if full else INK, fontsize=12, zorder=4
+        )
     for edge in diagram.edges:
         a, b = place[edge.source], place[edge.target]
         both = {edge.source, edge.target} <= marked

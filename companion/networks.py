@@ -9,7 +9,7 @@ import numpy as np
 
 from companion.functions import cross_entropy
 from companion.recurrent import Arrays, Cell, Tape, backward, forward, weight_shapes
-from companion.validation import Array, require_array, require_size
+from companion.validation import Array, require_array, require_names, require_shape, require_size
 
 
 def readout_shapes(hidden: int, outputs: int) -> dict[str, tuple[int, ...]]:
@@ -18,7 +18,12 @@ def readout_shapes(hidden: int, outputs: int) -> dict[str, tuple[int, ...]]:
 
 
 def readout(weights: Arrays, h: Array) -> Array:
-    """logits = W_hy h_t + b_y for every step of h (..., H) → (..., O); y_t is their softmax."""
+    """logits = W_hy h_t + b_y for every step of h (..., H) → (..., O); y_t is their softmax.
+
+    Raises ValueError when the shapes of h, W_hy and b_y do not fit together.
+    """
+    require_shape("W_hy", weights["W_hy"], ("O", h.shape[-1]))
+    require_shape("b_y", weights["b_y"], weights["W_hy"].shape[:1])
     return h @ weights["W_hy"].T + weights["b_y"]
 
 
@@ -81,7 +86,8 @@ def loss_and_gradients(
     targets  for the answering steps only: classes (n, B) or distributions (n, B, O)
     Returns the loss in nats, the gradients (weights' names, "dx", "dh_0") and the tape.
     """
-    own = {name: weights[name] for name in weight_shapes(cell) if name in weights}
+    require_names("weights", weights, [*weight_shapes(cell), "W_hy", "b_y"])
+    own = {name: weights[name] for name in weight_shapes(cell)}
     h, tape = forward(cell, own, x, h_0)
     answering = h[1:][arity.answers]
     loss, dlogits = cross_entropy(readout(weights, answering), targets)

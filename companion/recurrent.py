@@ -85,9 +85,7 @@ def _weight(source: str, k: str) -> str:
     return f"W_{_vector(source)}{k}"
 
 
-def forward(
-    cell: Cell, weights: Arrays, x: Array, initial: Array | Arrays | None = None
-) -> tuple[Array, Tape]:
+def forward(cell: Cell, weights: Arrays, x: Array, initial: Array | Arrays | None = None) -> tuple[Array, Tape]:
     """Unroll a cell over a batch of sequences (chapter "Unrolling", {eq}`eq-elman-state`).
 
     x        (T, B, I); or integers (T, B), each standing for a one-hot vector of length I
@@ -231,4 +229,6 @@ def _require_finite_steps(kept: Arrays) -> None:
         bad = ~np.isfinite(rows)
         if bad.any():
             t, b, i = (int(index) for index in np.argwhere(bad)[0])
-            raise ValueError(f"{name}: became {rows[t, b, i]} at step {t} (sequence {b}, entry {i}); expected finite states")
+            raise ValueError(
+                f"{name}: became {rows[t, b, i]} at step {t} (sequence {b}, entry {i}); expected finite states"
+            )

@@ -16,6 +16,7 @@ from companion import (
     forward_stack,
     initial_weights,
     loss_and_gradients,
+    readout,
     readout_shapes,
     weight_shapes,
 )
@@ -101,5 +102,16 @@ def test_bad_input_is_named():
         forward_stack([], [], np.zeros((1, 1, 1)))
     with pytest.raises(ValueError, match=r"x: expected shape \(1, B, I\), got \(2, 1, 3\)"):
         spread_inputs(ONE_TO_MANY, np.zeros((2, 1, 3)), 4)
+    with pytest.raises(ValueError, match=r"b_y: expected shape \(3,\), got \(2,\)"):
+        readout({"W_hy": np.zeros((3, 2)), "b_y": np.zeros(2)}, np.zeros((4, 1, 2)))
+    with pytest.raises(ValueError, match=r"W_hy: expected shape \(O, 2\), got \(3, 4\)"):
+        readout({"W_hy": np.zeros((3, 4)), "b_y": np.zeros(3)}, np.zeros((4, 1, 2)))
+    with pytest.raises(ValueError, match="weights: expected the entries W_xh, W_hh, b_h, W_hy, b_y; missing W_hy, b_y"):
+        loss_and_gradients(
+            Elman(1, 1),
+            initial_weights(weight_shapes(Elman(1, 1)), np.random.default_rng(0), 1),
+            np.zeros((1, 1, 1)),
+            np.zeros((1, 1), int),
+        )
     with pytest.raises(ValueError, match="bound: expected a positive number, got 0"):
         initial_weights({"b": (1,)}, np.random.default_rng(0), 0)

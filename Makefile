@@ -1,0 +1,19 @@
+# Every target only calls run.py, which does the work with Python's standard library and which Windows users call directly.
+# Another interpreter: make book PYTHON=python3.12
+
+PYTHON ?= python3
+RUN = $(PYTHON) run.py
+
+.PHONY: help book test test-fast notebooks text serve lock address check-env clean
+
+help:
+	@$(RUN) --help
+
+book test test-fast serve lock check-env clean:
+	@$(RUN) $@
+
+notebooks text: ## make notebooks NAMES="unrolling language-models"
+	@$(RUN) $@ $(NAMES)
+
+address: ## make address URL=https://github.com/OWNER/REPOSITORY
+	@$(RUN) $@ $(URL)

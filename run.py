@@ -1,0 +1,256 @@
+#!/usr/bin/env python3
+"""Set up and run everything in this repository with one command; make only calls this file.
+
+Needs Python 3.11, 3.12 or 3.13 and nothing else: the first command creates the environment .venv and installs into it
+what requirements.txt and requirements-data.txt pin. Later commands use it as it is, until one of those files changes.
+
+On Linux torch brings CUDA with it (several GB). UNROLLED_TORCH=cpu takes the build without it from PyTorch's own index.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import http.server
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+import time
+from functools import partial
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent
+VENV = ROOT / ".venv"
+STAMP = VENV / "unrolled-stamp"
+SITE = ROOT / "_build" / "html"
+REPORTS = ROOT / "reports"
+SCRIPTS, EXE = ("Scripts", ".exe") if os.name == "nt" else ("bin", "")
+PYTHON = VENV / SCRIPTS / f"python{EXE}"
+
+OLDEST, NEWEST = (3, 11), (3, 13)
+INPUTS = ("requirements.txt", "requirements-data.txt", "constraints.txt", "pyproject.toml")
+CPU_INDEX = "https://download.pytorch.org/whl/cpu"
+
+BOOK = [str(VENV / SCRIPTS / f"jupyter-book{EXE}"), "build", ".", "-W", "-n", "--keep-going"]
+PYTEST = [str(PYTHON), "-m", "pytest", "-q", "-n", "2"]
+NBVAL = [
+    *(str(PYTHON), "-m", "pytest", "-q", "-n", "2", "--dist", "loadfile", "-p", "no:cacheprovider"),
+    *("--nbval", "--nbval-current-env", "--nbval-cell-timeout", "300"),
+    *("--nbval-sanitize-with", "tests/nbval_sanitize.cfg", "book", "exercises"),
+]
+STAGES = {
+    "lint": [str(PYTHON), "-m", "ruff", "check", "."],
+    "format": [str(PYTHON), "-m", "ruff", "format", "--check", "."],
+    "types": [str(PYTHON), "-m", "mypy"],
+    "book": [*BOOK, "--all"],
+    "tests": [*PYTEST, "tests"],
+    "notebooks": NBVAL,
+}
+NOTEBOOK_STAGES = ("notebooks",)  # these draw with the kernel's own backend
+
+
+# --- the environment -------------------------------------------------------------------------------------------------
+
+
+def set_up() -> None:
+    """Create or complete .venv, unless its stamp says that it holds what the files ask for."""
+    torch = os.environ.get("UNROLLED_TORCH", "")
+    fingerprint = inputs_hash(torch)
+    if STAMP.exists() and STAMP.read_text(encoding="utf-8") == fingerprint:
+        return
+    start = time.monotonic()
+    STAMP.unlink(missing_ok=True)  # from here to the end the environment is not to be trusted
+    print("Setting up .venv: this downloads up to a few GB the first time", flush=True)
+    for command in install_plan(str(PYTHON), torch, clear=is_stale(VENV)):
+        if run(command) != 0:
+            sys.exit("The set-up failed; what pip printed says why. The same command starts it again.")
+    STAMP.write_text(fingerprint, encoding="utf-8")
+    print(f"Set up in {time.monotonic() - start:.0f} s")
+
+
+def install_plan(python: str, torch: str = "", clear: bool = False) -> list[list[str]]:
+    """The commands of the set-up, in order; ``torch`` is the value of UNROLLED_TORCH."""
+    if torch not in ("", "cpu"):
+        sys.exit(f"UNROLLED_TORCH is {torch!r}; it should be cpu, or not set")
+    pip = [python, "-m", "pip", "install", "--disable-pip-version-check", "--no-input"]
+    plan = [[sys.executable, "-m", "venv", *(["--clear"] if clear else []), str(VENV)]]
+    if torch == "cpu":
+        # alone: that index has few of the other packages, which the next line takes from where they live
+        plan.append([*pip, "--no-deps", "--index-url", CPU_INDEX, pinned("torch")])
+    plan.append([*pip, "-r", "requirements.txt"])
+    plan.append([*pip, "--no-deps", "--no-build-isolation", "-r", "requirements-data.txt"])
+    plan.append([*pip, "--no-deps", "--no-build-isolation", "-e", "."])
+    return plan
+
+
+def is_stale(venv: Path) -> bool:
+    """Whether there is an environment of another Python, or half of one."""
+    config = venv / "pyvenv.cfg"
+    whole = (venv / SCRIPTS / f"python{EXE}").exists() and config.exists()
+    return venv.exists() and not (whole and f"version = {release()}\n" in config.read_text(encoding="utf-8"))
+
+
+def pinned(package: str) -> str:
+    lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    return next(line for line in lines if line.startswith(f"{package}=="))
+
+
+def inputs_hash(torch: str) -> str:
+    """Changes with whatever the environment depends on, its place included: its scripts hold absolute paths."""
+    digest = hashlib.sha256("\n".join((release(), torch, str(ROOT))).encode())
+    for name in INPUTS:
+        digest.update((ROOT / name).read_bytes())
+    return digest.hexdigest()
+
+
+def release() -> str:
+    return ".".join(map(str, sys.version_info[:3]))
+
+
+def require_python(version: tuple[int, ...] = tuple(sys.version_info[:2])) -> None:
+    if not OLDEST <= version[:2] <= NEWEST:
+        sys.exit(
+            f"This is Python {version[0]}.{version[1]}; Unrolled needs 3.11, 3.12 or 3.13. Name another one, such as "
+            "`make book PYTHON=python3.12`, or `py -3.12 run.py book` on Windows."
+        )
+    missing = [module for module in ("venv", "ensurepip") if importlib.util.find_spec(module) is None]
+    if missing:
+        sys.exit(
+            f"This Python lacks its own module {' and '.join(missing)}. On Debian or Ubuntu: "
+            f"sudo apt-get install python{version[0]}.{version[1]}-venv"
+        )
+
+
+def run(command: list[str], notebooks: bool = False) -> int:
+    """Run a command in the root, with the settings that make results the same everywhere."""
+    environment = {name: value for name, value in os.environ.items() if name not in ("PYTHONHOME", "PYTHONPATH")}
+    environment |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+    environment |= {"PYTHONUTF8": "1", "PYTHONHASHSEED": "0", "UNROLLED_REPORT": str(REPORTS / "round-off.tsv")}
+    environment |= {"PATH": os.pathsep.join((str(PYTHON.parent), os.environ.get("PATH", "")))}
+    environment.pop("MPLBACKEND", None)
+    if not notebooks:
+        environment["MPLBACKEND"] = "agg"
+    REPORTS.mkdir(exist_ok=True)
+    try:
+        return subprocess.run(command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, check=False).returncode
+    except FileNotFoundError as error:
+        print(error, file=sys.stderr)
+        return 127
+
+
+# --- the commands ----------------------------------------------------------------------------------------------------
+
+
+def book(arguments: list[str]) -> int:
+    set_up()
+    failed = run(BOOK)
+    if not failed:
+        print(f"\nThe book is built. Open {(SITE / 'index.html').as_uri()} or see it with `make serve`.")
+    return failed
+
+
+def test(arguments: list[str]) -> int:
+    """Every stage, even after one has failed, so that one run shows all there is to mend."""
+    set_up()
+    (REPORTS / "round-off.tsv").unlink(missing_ok=True)
+    results = []
+    for name, command in STAGES.items():
+        print(f"\n== {name}", flush=True)
+        start = time.monotonic()
+        failed = run(command, notebooks=name in NOTEBOOK_STAGES)
+        results.append((name, failed, time.monotonic() - start))
+    print("\n== summary")
+    for name, failed, seconds in results:
+        print(f"{name:<10} {'FAILED' if failed else 'passed'} {seconds:6.0f} s")
+    print(f"{'all':<10} {'FAILED' if any(r[1] for r in results) else 'passed'} {sum(r[2] for r in results):6.0f} s")
+    return int(any(failed for _, failed, _ in results))
+
+
+def test_fast(arguments: list[str]) -> int:
+    set_up()
+    return run([*PYTEST, "tests", "--ignore", "tests/site", "--ignore", "tests/project", *arguments])
+
+
+def notebooks(arguments: list[str]) -> int:
+    set_up()
+    return run([str(PYTHON), "tools/notebooks.py", *arguments], notebooks=True)
+
+
+def text(arguments: list[str]) -> int:
+    return notebooks(["--to-text", *arguments])
+
+
+def serve(arguments: list[str]) -> int:
+    if failed := book([]):
+        return failed
+    port = int(arguments[0]) if arguments else 8000
+    handler = partial(http.server.SimpleHTTPRequestHandler, directory=str(SITE))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", port), handler) as server:
+        print(f"http://127.0.0.1:{port}/ (Ctrl+C ends it)", flush=True)
+        try:
+            server.serve_forever()
+        except KeyboardInterrupt:
+            pass
+    return 0
+
+
+def lock(arguments: list[str]) -> int:
+    return run([sys.executable, "tools/lock.py"])
+
+
+def address(arguments: list[str]) -> int:
+    return run([sys.executable, "tools/address.py", *arguments]) or notebooks([])  # their first cell holds the address
+
+
+def check_env(arguments: list[str]) -> int:
+    torch = os.environ.get("UNROLLED_TORCH", "")
+    current = STAMP.exists() and STAMP.read_text(encoding="utf-8") == inputs_hash(torch)
+    names = ("UNROLLED_CHROMIUM", "chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+    browser = next(filter(None, map(shutil.which, (os.environ.get(names[0], ""), *names[1:]))), "not on the path")
+    print(f"Python {release()}: supported\n.venv: {'up to date' if current else 'to be set up by the next command'}")
+    print(f"Chromium: {browser} (the browser tests skip without one)")
+    return 0
+
+
+def clean(arguments: list[str]) -> int:
+    """Remove what is made here, and the environment too with `clean all`."""
+    for name in ("_build", "reports", "unrolled.egg-info", *([".venv"] if arguments == ["all"] else [])):
+        shutil.rmtree(ROOT / name, ignore_errors=True)
+    return 0
+
+
+COMMANDS = {
+    "book": (book, "build the book, with warnings as errors"),
+    "test": (test, "every check: style, types, tests, the book, its notebooks, the site in a browser"),
+    "test-fast": (test_fast, "the unit tests only"),
+    "notebooks": (notebooks, "execute book/text/NAME.md into book/NAME.ipynb (default: all)"),
+    "text": (text, "bring edits made in Jupyter back to book/text"),
+    "serve": (serve, "build the book and show it on this machine [PORT]"),
+    "lock": (lock, "refresh constraints.txt"),
+    "address": (address, "move the book to another repository: address URL"),
+    "check-env": (check_env, "say what this machine has"),
+    "clean": (clean, "remove what was built (`clean all`: the environment too)"),
+}
+
+
+def main(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="commands:\n" + "\n".join(f"  {name:<11}{what}" for name, (_, what) in COMMANDS.items()),
+    )
+    parser.add_argument("command", choices=COMMANDS, metavar="COMMAND")
+    parser.add_argument("arguments", nargs=argparse.REMAINDER, help="chapters' names, a port or an address")
+    options = parser.parse_args(arguments)
+    require_python()
+    task, _ = COMMANDS[options.command]
+    return task(options.arguments)
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except KeyboardInterrupt:
+        sys.exit(130)

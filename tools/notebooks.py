@@ -18,6 +18,7 @@ import copy
 import hashlib
 import json
 import os
+import re
 import struct
 import sys
 import tempfile
@@ -186,7 +187,8 @@ def setup_cell(root: Path) -> NotebookNode:
     address, branch = repository["url"].rstrip("/"), repository["branch"]
     raw = address.replace("https://github.com/", "https://raw.githubusercontent.com/")
     source = f"""\
-# Written by tools/notebooks.py. One thread keeps results the same everywhere; Colab opens only this notebook.
+# Written by tools/notebooks.py. One thread keeps results the same everywhere;
+# Colab opens only this notebook, so it installs the rest.
 import importlib.util
 import os
 
@@ -221,7 +223,8 @@ def execute(notebook: NotebookNode, directory: Path, root: Path) -> None:
         try:
             client.execute(env=environment)
         except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
-            raise Refusal(f"a cell failed, so the notebook was not written\n{error}") from None
+            plain = re.sub(r"\x1b\[[0-9;]*m", "", str(error))
+            raise Refusal(f"a cell failed, so the notebook was not written\n{plain}") from None
 
 
 def normalise(notebook: NotebookNode) -> None:

@@ -1,0 +1,223 @@
+"""What a stored notebook must be, as functions that give the reasons why one is not.
+
+nbval compares outputs, but passes a notebook that was never executed, never compares pictures, and takes any text for a
+good one. These rules close that gap; tests/project/test_notebooks.py applies each to every notebook, and to a
+notebook made to break it.
+"""
+
+from __future__ import annotations
+
+import ast
+import base64
+import io
+import re
+import tokenize
+from collections.abc import Callable, Iterator
+
+from alternatives import problems_of_alternative
+from nbformat import NotebookNode
+
+LARGEST_PICTURE = 250_000  # bytes
+LARGEST_NOTEBOOK = 1_500_000
+LONGEST_TEXT = 8_000  # characters, in one output
+KINDS = {"image/png", "text/plain"}
+
+UNWANTED = {
+    "a path": re.compile(r"(?<![\w/.])~?/[A-Za-z_][\w.-]*/[\w./-]+|\b[A-Za-z]:\\|site-packages"),
+    "a time": re.compile(
+        r"\b\d+(\.\d+)?\s?(ns|µs|us|ms|s|sec|seconds?|minutes?)\b|\b\d{1,2}:\d{2}:\d{2}\b|\b20\d\d-\d\d-\d\d\b"
+    ),
+    "an address": re.compile(r"\b0x[0-9a-fA-F]{4,}"),
+    "a warning": re.compile(r"\b\w*Warning\b"),
+    "a traceback": re.compile(r"Traceback \(most recent call last\)"),
+}
+
+
+def every_cell_was_executed(notebook: NotebookNode) -> Iterator[str]:
+    counts = [cell.execution_count for cell in _code(notebook)]
+    if counts != list(range(1, len(counts) + 1)):
+        yield f"execution counts should run from 1 to {len(counts)}, but they are {counts}"
+
+
+def what_prints_stores_its_output(notebook: NotebookNode) -> Iterator[str]:
+    for cell in _code(notebook):
+        speaks = any(_name(call.func) in {"print", "show", "agree", "plt.show"} for call in _calls_made(cell))
+        if speaks and not cell.outputs and "widget" not in _tags(cell):
+            yield f"stores no output: {_start(cell)}"
+
+
+def outputs_are_the_same_everywhere(notebook: NotebookNode) -> Iterator[str]:
+    for cell in _code(notebook):
+        for output in cell.outputs:
+            if output.output_type == "error" or output.get("name") == "stderr":
+                yield f"stores {output.get('name') or 'an error'}: {_start(cell)}"
+            for kind, text in _texts(output):
+                for what, pattern in UNWANTED.items():
+                    if match := pattern.search(text):
+                        yield f"stores {what}, {match[0]!r} in {kind}: {_start(cell)}"
+
+
+def nothing_ends_in_a_semicolon(notebook: NotebookNode) -> Iterator[str]:
+    for cell in _code(notebook):
+        tokens = [t for t in _tokens(cell) if t.type not in (tokenize.COMMENT, tokenize.NL)]
+        for token, after in zip(tokens, tokens[1:], strict=False):
+            if token.string == ";" and after.type in (tokenize.NEWLINE, tokenize.ENDMARKER):
+                yield f"line {token.start[0]} ends in a semicolon, which nbval does not honour: {_start(cell)}"
+
+
+def pictures_are_png_and_shown(notebook: NotebookNode) -> Iterator[str]:
+    for cell in _code(notebook):
+        pictures = 0
+        for output in cell.outputs:
+            for kind in output.get("data", {}):
+                pictures += kind.startswith("image/")
+                if kind not in KINDS:
+                    yield f"stores {kind}, which is none of {sorted(KINDS)}: {_start(cell)}"
+        last = _tree(cell).body[-1:] if pictures else []
+        if last and not (
+            isinstance(last[0], ast.Expr)
+            and isinstance(last[0].value, ast.Call)
+            and _name(last[0].value.func) == "plt.show"
+        ):
+            yield f"draws, but does not end in plt.show(): {_start(cell)}"
+        if pictures > 1:
+            yield f"draws {pictures} figures, which would share one alternative text: {_start(cell)}"
+
+
+def figures_say_what_they_show(notebook: NotebookNode) -> Iterator[str]:
+    for cell in _figures(notebook):
+        for problem in problems_of_alternative(alternative(cell)):
+            yield f"{problem}: {_start(cell)}"
+
+
+def the_data_of_figures_is_asserted(notebook: NotebookNode) -> Iterator[str]:
+    """An assert in the figure's cell, in a code cell since the figure before it, or in the code cell after it.
+
+    A picture is never compared, so that this is the only place where wrong data in it turns a test red.
+    """
+    since_last_figure: list[NotebookNode] = []
+    cells = _code(notebook)
+    for cell, following in zip(cells, [*cells[1:], None], strict=True):
+        since_last_figure.append(cell)
+        if not _draws(cell):
+            continue
+        after = [following] if following is not None and not _draws(following) else []
+        if not any(_asserts(candidate) for candidate in [*since_last_figure, *after]):
+            yield f"no assert stands near this figure: {_start(cell)}"
+        since_last_figure = []
+
+
+def widgets_have_a_static_counterpart(notebook: NotebookNode) -> Iterator[str]:
+    cells = _code(notebook)
+    for cell, following in zip(cells, [*cells[1:], None], strict=True):
+        if "interact" in {_name(call.func) for call in _calls_made(cell)} and "widget" not in _tags(cell):
+            yield f"runs a widget without the tag widget: {_start(cell)}"
+        if "widget" in _tags(cell):
+            if cell.outputs or "widgets" in notebook.metadata:
+                yield f"stores the state of a widget: {_start(cell)}"
+            if absent := {"nbval-ignore-output", "remove-output"} - set(_tags(cell)):
+                yield f"a widget's cell also needs {sorted(absent)}: {_start(cell)}"
+            if following is None or not following.outputs:
+                yield f"no cell with an output follows this widget: {_start(cell)}"
+
+
+def nothing_is_too_large(notebook: NotebookNode) -> Iterator[str]:
+    total = 0
+    for cell in _code(notebook):
+        for output in cell.outputs:
+            for kind, text in _texts(output):
+                total += len(text)
+                if len(text) > LONGEST_TEXT:
+                    yield f"stores {len(text)} characters of {kind}: {_start(cell)}"
+            picture = output.get("data", {}).get("image/png", "")
+            total += len(picture)
+            if len(base64.b64decode(picture)) > LARGEST_PICTURE:
+                yield f"stores a picture of {len(base64.b64decode(picture))} bytes: {_start(cell)}"
+    if total > LARGEST_NOTEBOOK:
+        yield f"its outputs hold {total} characters"
+
+
+RULES: list[Callable[[NotebookNode], Iterator[str]]] = [
+    every_cell_was_executed,
+    what_prints_stores_its_output,
+    outputs_are_the_same_everywhere,
+    nothing_ends_in_a_semicolon,
+    pictures_are_png_and_shown,
+    figures_say_what_they_show,
+    the_data_of_figures_is_asserted,
+    widgets_have_a_static_counterpart,
+    nothing_is_too_large,
+]
+
+
+def alternative(cell: NotebookNode) -> str | None:
+    """The alternative text of the cell's figure."""
+    text: str | None = cell.metadata.get("mystnb", {}).get("image", {}).get("alt")
+    return text
+
+
+def figures(notebook: NotebookNode) -> list[str]:
+    """The alternative texts of the notebook's figures."""
+    return [alternative(cell) or "" for cell in _figures(notebook)]
+
+
+def _code(notebook: NotebookNode) -> list[NotebookNode]:
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def _figures(notebook: NotebookNode) -> list[NotebookNode]:
+    return [cell for cell in _code(notebook) if _draws(cell)]
+
+
+def _draws(cell: NotebookNode) -> bool:
+    return any(kind.startswith("image/") for output in cell.outputs for kind in output.get("data", {}))
+
+
+def _tags(cell: NotebookNode) -> list[str]:
+    tags: list[str] = cell.metadata.get("tags", [])
+    return tags
+
+
+def _start(cell: NotebookNode) -> str:
+    return repr(cell.source.strip()[:60])
+
+
+def _texts(output: NotebookNode) -> Iterator[tuple[str, str]]:
+    if "text" in output:
+        yield output.name, output.text
+    for kind, data in output.get("data", {}).items():
+        if not kind.startswith("image/") or kind == "image/svg+xml":
+            yield kind, data if isinstance(data, str) else str(data)
+
+
+def _tree(cell: NotebookNode) -> ast.Module:
+    # lines of IPython's own (%pip) become names, so that the rest can be read as Python
+    return ast.parse(re.sub(r"^(\s*)[%!].*$", r"\1pass", cell.source, flags=re.MULTILINE))
+
+
+def _tokens(cell: NotebookNode) -> Iterator[tokenize.TokenInfo]:
+    source = re.sub(r"^(\s*)[%!].*$", r"\1pass", cell.source, flags=re.MULTILINE)
+    return tokenize.generate_tokens(io.StringIO(source + "\n").readline)
+
+
+def _calls_made(cell: NotebookNode) -> Iterator[ast.Call]:
+    """The calls that running the cell makes itself, not those inside the functions it defines."""
+    waiting: list[ast.AST] = [_tree(cell)]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda | ast.ClassDef):
+            continue
+        if isinstance(node, ast.Call):
+            yield node
+        waiting.extend(ast.iter_child_nodes(node))
+
+
+def _asserts(cell: NotebookNode) -> bool:
+    tree = _tree(cell)
+    return any(isinstance(node, ast.Assert) for node in ast.walk(tree)) or any(
+        _name(call.func) == "agree" for call in _calls_made(cell)
+    )
+
+
+def _name(function: ast.expr) -> str:
+    return ast.unparse(function) if isinstance(function, ast.Name | ast.Attribute) else ""

@@ -1,6 +1,6 @@
 """companion: the executable half of Unrolled, an open course on recurrent neural networks.
 
-Importing it needs NumPy only. Drawing needs matplotlib, some checks need PyTorch; both are imported where they are used.
+Importing it needs NumPy only. Drawing needs matplotlib and imports it where it is used.
 """
 
 from companion.cells import Elman, Jordan

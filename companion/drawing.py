@@ -152,8 +152,13 @@ def feedforward(layer_sizes: Sequence[int], names: Sequence[str]) -> Diagram:
     return Diagram(tuple(nodes), tuple(edges))
 
 
-def figure(width: float = 7.0, height: float = 3.2, columns: int = 1, rows: int = 1) -> tuple[Figure, list[Axes]]:
-    """A figure in the book's style, with rows × columns of axes; sizes in inches. Returns both, axes row by row."""
+def figure(
+    width: float = 7.0, height: float = 3.2, columns: int = 1, rows: int = 1, widths: Sequence[float] | None = None
+) -> tuple[Figure, list[Axes]]:
+    """A figure in the book's style, with rows × columns of axes.
+
+    Sizes are in inches; `widths` are the columns' proportions. Returns the figure and its axes, row by row.
+    """
     import matplotlib.pyplot as plt
 
     style = {
@@ -174,7 +179,9 @@ def figure(width: float = 7.0, height: float = 3.2, columns: int = 1, rows: int 
         "ytick.color": INK,
     }
     plt.rcParams.update(style)  # type: ignore[arg-type]  # its stub lists every key as a literal
-    fig, axes = plt.subplots(rows, columns, figsize=(width, height), squeeze=False, layout="constrained")
+    fig, axes = plt.subplots(
+        rows, columns, figsize=(width, height), squeeze=False, width_ratios=widths, layout="constrained"
+    )
     return fig, list(axes.flat)
 
 
@@ -189,8 +196,9 @@ def draw(diagram: Diagram, axes: Axes, highlight: Iterable[str] = (), title: str
         colour, full = KIND_COLOURS[node.kind], node.name in marked
         boxes[node.name] = axes.add_patch(
             FancyBboxPatch(
-                (node.x - 0.2, node.y - 0.17), 0.4, 0.34, boxstyle="round,pad=0.05,rounding_size=0.14", linewidth=1.8,
-                edgecolor=colour, facecolor=colour if full else "white", linestyle="--" if node.kind == "other" else "-",
+                (node.x - 0.2, node.y - 0.17), 0.4, 0.34, boxstyle="round,pad=0.05,rounding_size=0.14",
+                linewidth=1.8, linestyle="--" if node.kind == "other" else "-",
+                edgecolor=colour, facecolor=colour if full else "white",
                 zorder=3,
             )
         )  # fmt: skip

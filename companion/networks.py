@@ -120,7 +120,7 @@ def forward_stack(
 
 
 def backward_stack(tapes: Sequence[Tape], d_outputs: Arrays) -> list[dict[str, Array]]:
-    """Gradients of every layer, bottom first: what a layer calls dx is what the layer below gets as its output's gradient."""
+    """Gradients of every layer, bottom first: a layer's dx is the gradient of the output of the layer below."""
     gradients: list[dict[str, Array]] = []
     for depth in reversed(range(len(tapes))):
         gradients.insert(0, backward(tapes[depth], d_outputs))

@@ -114,7 +114,7 @@ def forward(cell: Cell, weights: Arrays, x: Array, initial: Array | Arrays | Non
 def deltas(tape: Tape, d_outputs: Arrays) -> tuple[dict[str, Array], dict[str, Array]]:
     """The δ recursion: carry gradients back through time.
 
-    d_outputs  ∂loss/∂(output) through everything but later steps, name → (T + 1, B, ·); row 0 belongs to the initial state
+    d_outputs  ∂loss/∂(output) through everything but later steps, name → (T + 1, B, ·); row 0 is the initial state's
     Returns δ, the gradient of every pre-activation, k → (T + 1, B, ·) with row 0 zero, and the gradient of the
     initial state, name → (B, ·).
     """

@@ -9,8 +9,11 @@ RUN = $(PYTHON) run.py
 help:
 	@$(RUN) --help
 
-book test test-fast serve lock check-env clean:
+book test test-fast serve lock check-env:
 	@$(RUN) $@
+
+clean: ## make clean ALL=all removes the environment too
+	@$(RUN) $@ $(ALL)
 
 notebooks text: ## make notebooks NAMES="unrolling language-models"
 	@$(RUN) $@ $(NAMES)

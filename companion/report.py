@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -123,7 +124,7 @@ def _element(name: str, index: tuple[int, ...]) -> str:
     return f"{name}[{', '.join(map(str, index))}]" if index else name
 
 
-def _number(value: np.generic, element: str, digits: int) -> str:
+def _number(value: Any, element: str, digits: int) -> str:
     if value.dtype.kind in "biu":
         return str(value)
     number = float(value)

@@ -86,6 +86,8 @@ def write_notebook(root: Path, name: str) -> str:
                 f"`git checkout {_relative(root, path)}`."
             )
     execute(notebook, path.parent, root)
+    if notebook.cells[0].get("outputs"):
+        raise Refusal(f"the first cell should be silent, but it gave {notebook.cells[0].outputs[0].get('text')}")
     normalise(notebook)
     content = dumps(notebook)
     if path.exists() and path.read_text(encoding="utf-8") == content:

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Literal
 
 from browser import READY, ROOT, SITE, browser, find_chromium, html_pages, serve
 
 WIDTHS = {"wide": 1300, "phone": 390}
-THEMES = ("light", "dark")
+THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 
 
 def main(wanted: list[str], site: Path = SITE, folder: Path = ROOT / "reports" / "screenshots") -> int:

@@ -53,6 +53,7 @@ def book(tmp_path, monkeypatch):
     monkeypatch.delenv("MPLBACKEND", raising=False)  # the kernel draws with its own backend
     (tmp_path / "book" / "text").mkdir(parents=True)
     (tmp_path / "book" / "text" / "small.md").write_text(TEXT, encoding="utf-8")
+    (tmp_path / "companion.py").touch()  # as in the repository: nothing is left for the first cell to install
     config = "repository:\n  url: https://github.com/someone/course\n  branch: trunk\n"
     (tmp_path / "_config.yml").write_text(config, encoding="utf-8")
     return tmp_path
@@ -106,6 +107,13 @@ def test_a_failing_cell_is_shown_and_leaves_the_old_notebook(book):
     with pytest.raises(tool.Refusal, match=r"(?s)missing_name \+ 1.*NameError"):
         tool.write_notebook(book, "small")
     assert (book / "book" / "small.ipynb").read_bytes() == before
+
+
+def test_a_first_cell_that_speaks_is_not_stored(book, monkeypatch):
+    monkeypatch.setattr(tool, "setup_cell", lambda root: nbformat.v4.new_code_cell("print('installing')"))
+    with pytest.raises(tool.Refusal, match=r"(?s)first cell .* installing"):
+        tool.write_notebook(book, "small")
+    assert not (book / "book" / "small.ipynb").exists()
 
 
 def test_an_edit_in_jupyter_is_not_overwritten_and_goes_back_to_the_text(book, unexecuted):

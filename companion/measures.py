@@ -24,7 +24,7 @@ class LanguageModel(Protocol):
         """log p(w_t | w_1 … w_{t−1}) of every token of every sequence: arrays (T,) like the sequences."""
 
     def distribution(self, context: Sequence[int] | Array) -> Array:
-        """p(· | context), shape (V,): the context is everything before the next token in its sequence, perhaps nothing."""
+        """p(· | context), shape (V,): the context is everything before the next token in its sequence, or nothing."""
 
 
 def cross_entropy(model: LanguageModel, sequences: Sequence[Array]) -> float:
@@ -34,7 +34,7 @@ def cross_entropy(model: LanguageModel, sequences: Sequence[Array]) -> float:
 
 
 def perplexity(model: LanguageModel, sequences: Sequence[Array]) -> float:
-    """exp of the cross-entropy: as uncertain as a free choice among so many tokens. +∞ when a token gets probability 0."""
+    """exp of the cross-entropy: as uncertain as a free choice among so many tokens. +∞ when a token has probability 0."""
     return float(np.exp(cross_entropy(model, sequences)))
 
 
@@ -60,7 +60,7 @@ def bits_per_token(model: LanguageModel, sequences: Sequence[Array]) -> float:
 def bits_per_character(model: LanguageModel, sequences: Sequence[Array], characters: int) -> float:
     """All bits that a model needs for a text, divided by the text's number of characters.
 
-    The one unit in which models of words and models of characters can be compared, as long as both predict the same text.
+    The one unit in which models of words and of characters can be compared, as long as both predict the same text.
     """
     require_size("characters", characters)
     tokens = sum(len(sequence) for sequence in sequences)
@@ -137,7 +137,7 @@ class Alignment:
         return (self.substitutions + self.deletions + self.insertions) / self.words
 
     def __str__(self) -> str:
-        rows = [[], [], []]
+        rows: tuple[list[str], ...] = ([], [], [])
         for r, h in self.pairs:
             top, bottom = "***" if r is None else str(r), "***" if h is None else str(h)
             mark = "I" if r is None else "D" if h is None else "" if r == h else "S"
@@ -151,8 +151,8 @@ class Alignment:
 def align(reference: Sequence[Hashable], hypothesis: Sequence[Hashable]) -> Alignment:
     """Align two sequences of words with the fewest substitutions, deletions and insertions (each costs 1).
 
-    Where several alignments are as short, the one is taken that, read from the end, prefers a match or substitution to a
-    deletion and a deletion to an insertion. Raises ValueError for an empty reference (the rate divides by its length)
+    Where several alignments are as short, the one is taken that, read from the end, prefers a match or substitution to
+    a deletion and a deletion to an insertion. Raises ValueError for an empty reference (the rate divides by its length)
     and for a string, which would be compared letter by letter.
     """
     for name, words in (("reference", reference), ("hypothesis", hypothesis)):

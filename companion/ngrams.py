@@ -60,7 +60,9 @@ def count(sequences: Sequence[Array], order: int, vocabulary_size: int) -> Count
     """
     n, V = require_size("order", order), require_size("vocabulary_size", vocabulary_size)
     if V**n >= MOST_KEYS:
-        raise ValueError(f"order: {n}-grams over {V} tokens need V**n < 2**63 to fit one integer, got {float(V**n):.1e}")
+        raise ValueError(
+            f"order: {n}-grams over {V} tokens need V**n < 2**63 to fit one integer, got {float(V**n):.1e}"
+        )
     text = require_text("sequences", sequences, V)
     grams, times, contexts, totals = [], [], [], []
     for m in range(1, n + 1):

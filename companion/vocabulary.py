@@ -79,7 +79,7 @@ def most_frequent(texts: Iterable[Iterable[str]], size: int) -> tuple[str, ...]:
 
 
 def word_vocabulary(training: Iterable[Iterable[str]], size: int) -> Vocabulary:
-    """`<EOS>`, `<UNK>` and the most frequent words of the training sentences: `size` tokens in all (fewer if there are)."""
+    """`<EOS>`, `<UNK>` and the most frequent words of the training sentences: at most `size` tokens in all."""
     require_size("size", size, least=3)
     return Vocabulary((EOS, UNK, *most_frequent(training, size - 2)))
 

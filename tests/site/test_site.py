@@ -30,8 +30,11 @@ WIDGETS = re.compile(r"require(\.min)?\.js|embed-amd|html-manager|thebe")
 PHONE, WIDE = 390, 1300
 
 AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text(encoding="utf-8")
-RUN_AXE = """async () => {
-  const result = await axe.run(document, {resultTypes: ["violations"], preload: false});
+# Formulas are left to MathJax, which gives them their own accessible form: they are most of a page's elements. Colours
+# are the same on a phone, so that the slowest rule runs once a theme.
+RUN_AXE = """async colours => {
+  const result = await axe.run({include: document, exclude: [["mjx-container"]]}, {
+    resultTypes: ["violations"], preload: false, rules: {"color-contrast": {enabled: colours}}});
   const place = node => node.target.join(" ") + " | " + node.html.slice(0, 160) + " | " + node.failureSummary;
   return result.violations.filter(v => ["serious", "critical"].includes(v.impact))
     .map(v => `${v.impact} ${v.id}: ${v.nodes.slice(0, 4).map(place).join(" ;; ")}`);
@@ -139,14 +142,14 @@ def look_at(chromium, site: str, path: str) -> Seen:
     page.add_style_tag(content="* { transition: none !important; animation: none !important; }")
     for theme in ("light", "dark"):
         page.evaluate(SET_THEME, theme)
-        seen.violations[theme] = page.evaluate(RUN_AXE)
+        seen.violations[theme] = page.evaluate(RUN_AXE, True)
     page.set_viewport_size({"width": PHONE, "height": 844})
     page.wait_for_timeout(100)
     for theme in ("dark", "light"):
         page.evaluate(SET_THEME, theme)
         seen.too_wide[theme] = page.evaluate(TOO_WIDE)
     seen.unreachable = page.evaluate(UNREACHABLE)
-    seen.violations["phone"] = page.evaluate(RUN_AXE)
+    seen.violations["phone"] = page.evaluate(RUN_AXE, False)
     context.close()
     return seen
 
@@ -209,7 +212,7 @@ def test_a_chapter_can_be_downloaded_and_run_elsewhere(built, path):
     links = {unquote(link) for link in addresses(path)}
     assert f"https://mybinder.org/v2/gh/{owner_and_name}/{branch}?urlpath=lab/tree/{notebook}" in links
     assert f"https://colab.research.google.com/github/{owner_and_name}/blob/{branch}/{notebook}" in links
-    downloads = [link for link in links if link.endswith(".ipynb") and "://" not in link]
+    downloads = [link for link in links if "#" not in link and link.endswith(".ipynb") and "://" not in link]
     assert downloads, "no link to the notebook"
     assert (SITE / path).parent.joinpath(downloads[0]).read_bytes() == (ROOT / notebook).read_bytes()
 
@@ -217,7 +220,8 @@ def test_a_chapter_can_be_downloaded_and_run_elsewhere(built, path):
 @pytest.mark.parametrize("path", CHAPTERS)
 def test_a_chapter_links_to_its_neighbours(built, path):
     page = soup(path)
-    assert page.select_one("a.left-prev") and page.select_one("a.right-next")
+    assert page.select_one("a.right-next")
+    assert page.select_one("a.left-prev") or path == "book/index.html"
 
 
 def test_no_two_figures_share_their_alternative_text(built):

@@ -9,8 +9,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from companion.measures import LanguageModel
-from companion.vocabulary import UNK, Vocabulary
+from companion.validation import Array
+from companion.vocabulary import Vocabulary
 
 SUBJECTS = (
     "report reports law laws state states treaty treaties nation nations bank banks department departments man men "
@@ -58,16 +61,26 @@ def accuracy(model: LanguageModel, vocabulary: Vocabulary, k: int) -> float:
 
     Raises ValueError when a word of the prompts is not in the vocabulary.
     """
+    odds = _log_odds(model, vocabulary, k)
+    return float((np.sign(odds) + 1).mean() / 2)
+
+
+def sensitivity(model: LanguageModel, vocabulary: Vocabulary, k: int) -> float:
+    """Mean of log p(right) − log p(wrong) over the prompts, in nats: how far the subject's number moves the verb.
+
+    What the model prefers whatever the subject cancels between a prompt and its twin; 0 means that it sees no subject.
+    Raises ValueError as `accuracy` does.
+    """
+    return float(_log_odds(model, vocabulary, k).mean())
+
+
+def _log_odds(model: LanguageModel, vocabulary: Vocabulary, k: int) -> Array:
     asked = prompts(k)
     missing = {word for p in asked for word in (*p.words, p.right, p.wrong) if word not in vocabulary}
-    if missing or UNK not in vocabulary:
-        raise ValueError(
-            f"vocabulary: expected {UNK} and the words of the prompts; missing {', '.join(sorted(missing))}"
-        )
-    score = 0.0
+    if missing:
+        raise ValueError(f"vocabulary: expected the words of the prompts; missing {', '.join(sorted(missing))}")
+    odds = []
     for prompt in asked:
-        context = vocabulary.encode(prompt.words)[:-1]
-        p = model.distribution(context)
-        right, wrong = p[vocabulary.number(prompt.right)], p[vocabulary.number(prompt.wrong)]
-        score += 0.5 if right == wrong else float(right > wrong)
-    return score / len(asked)
+        p = model.distribution(vocabulary.encode(prompt.words)[:-1])
+        odds.append(np.log(p[vocabulary.number(prompt.right)] / p[vocabulary.number(prompt.wrong)]))
+    return np.array(odds)

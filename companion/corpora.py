@@ -17,7 +17,7 @@ from typing import Generic, TypeVar
 
 T = TypeVar("T")
 
-INSTALL = "python -m pip install --no-deps -r requirements-data.txt"
+INSTALL = "python -m pip install --no-deps --no-build-isolation -r requirements-data.txt"
 NAMES_HASH = "b0e2b3743ccbad641ca48b344c24cdebcd1d9a1f76dc6dbf05986f2919f0b4e1"
 ADDRESSES_HASH = "3a58c771222638a14ba56a5856a21bc5a942f6cd48c92623feb96395ad5a5aee"
 
@@ -125,5 +125,6 @@ def _require_hash(package: str, parts: Sequence[bytes], expected: str) -> None:
     if digest.hexdigest() != expected:
         raise ValueError(
             f"{package}: expected the pinned text (hash {expected[:12]}…), got other content "
-            f"({digest.hexdigest()[:12]}…). Every number of the course was measured on the pinned text; install it again: {INSTALL}"
+            f"({digest.hexdigest()[:12]}…). Every number of the course was measured on the pinned text; "
+            f"install it again: {INSTALL}"
         )

@@ -34,7 +34,7 @@ def cross_entropy(model: LanguageModel, sequences: Sequence[Array]) -> float:
 
 
 def perplexity(model: LanguageModel, sequences: Sequence[Array]) -> float:
-    """exp of the cross-entropy: as uncertain as a free choice among so many tokens. +∞ when a token has probability 0."""
+    """exp of the cross-entropy: as uncertain as a free choice among so many. +∞ when a token has probability 0."""
     return float(np.exp(cross_entropy(model, sequences)))
 
 
@@ -90,16 +90,26 @@ def sharpen(probabilities: Sequence[float] | Array, temperature: float) -> Array
     return powers / powers.sum()
 
 
-def sample(model: LanguageModel, rng: np.random.Generator, temperature: float = 1.0, most: int = 100) -> Array:
+def sample(
+    model: LanguageModel,
+    rng: np.random.Generator,
+    temperature: float = 1.0,
+    most: int = 100,
+    barred: Sequence[int] = (),
+) -> Array:
     """Let a model write: draw each token from p(· | what it wrote so far) until `<EOS>`, or `most` tokens.
 
+    Tokens in `barred` are never written, for example `<UNK>`: the others share their probability in proportion.
     Returns the token numbers (T,), `<EOS>` included unless `most` came first.
     """
     require_size("most", most)
     written: list[int] = []
     while len(written) < most:
-        p = sharpen(model.distribution(written), temperature)
-        written.append(int(rng.choice(len(p), p=p)))
+        p = np.array(model.distribution(written), np.float64)
+        p[list(barred)] = 0
+        if not p.any():
+            raise ValueError(f"barred: expected a token with a probability to be left over, got {tuple(barred)}")
+        written.append(int(rng.choice(len(p), p=sharpen(p / p.sum(), temperature))))
         if written[-1] == 0:
             break
     return np.array(written, np.int64)

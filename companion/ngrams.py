@@ -164,9 +164,9 @@ class Interpolated:
 def interpolate(counts: Counts, development: Sequence[Array], rounds: int = 40) -> Interpolated:
     """Choose λ_1 … λ_n on development text by expectation–maximisation.
 
-    Picture each token as drawn by walking down from order n: with probability λ_m it comes from the m-gram, otherwise the
-    walk goes on to m − 1. Each round sets λ_m to the share of the tokens whose walk reached order m that stopped there,
-    which never makes the development text less probable.
+    Picture each token as drawn by walking down from order n: with probability λ_m it comes from the m-gram, otherwise
+    the walk goes on to m − 1. Each round sets λ_m to the share of the tokens whose walk reached order m that stopped
+    there, which never makes the development text less probable.
     """
     require_size("rounds", rounds)
     c, total = _tally(counts, development)
@@ -186,7 +186,7 @@ def interpolate(counts: Counts, development: Sequence[Array], rounds: int = 40) 
 
 
 def require_text(name: str, sequences: Sequence[Array], vocabulary_size: int) -> list[Array]:
-    """The sequences as integer arrays (T,); ValueError for none, for tokens outside, and where `<EOS>` (0) is not last."""
+    """The sequences as integer arrays (T,); ValueError for none, tokens outside, and where `<EOS>` (0) is not last."""
     if len(sequences) == 0:
         raise ValueError(f"{name}: expected at least one sequence, got none")
     every = [np.asarray(sequence) for sequence in sequences]
@@ -216,7 +216,7 @@ def _look_up(keys: Array, values: Array, wanted: Array) -> Array:
 
 
 def _tally(counts: Counts, sequences: Sequence[Array]) -> tuple[Array, Array]:
-    """For each token of the text: counts of its m-grams (n, tokens) and of their contexts (n, tokens), order 1 first."""
+    """For each token of the text: counts of its m-grams and of their contexts, both (n, tokens), order 1 first."""
     V, n = counts.vocabulary_size, counts.order
     text = require_text("sequences", sequences, V)
     keys = [_keys(text, m, V) for m in range(1, n + 1)]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from companion import agreement
-from companion.agreement import BETWEEN, accuracy, prompts
+from companion.agreement import BETWEEN, accuracy, prompts, sensitivity
 from companion.ngrams import AddK, count
 from companion.vocabulary import EOS, UNK, Vocabulary
 
@@ -47,6 +47,7 @@ def test_every_prompt_has_its_twin_with_the_other_number(k):
 def test_knowing_the_number_is_right_always_and_mistaking_it_never(k):
     assert accuracy(Grammarian(errs=False), VOCABULARY, k) == 1
     assert accuracy(Grammarian(errs=True), VOCABULARY, k) == 0
+    assert sensitivity(Grammarian(errs=False), VOCABULARY, k) > 0 > sensitivity(Grammarian(errs=True), VOCABULARY, k)
 
 
 @pytest.mark.parametrize("n", [1, 2, 3, 4])
@@ -58,6 +59,7 @@ def test_an_ngram_that_cannot_see_the_subject_is_right_on_half(n):
     for k in BETWEEN:
         if k + 1 > n - 1:  # the subject is k + 1 tokens back, and n − 1 are seen
             assert accuracy(model, VOCABULARY, k) == 0.5
+            assert sensitivity(model, VOCABULARY, k) == pytest.approx(0, abs=1e-12)
         else:
             assert accuracy(model, VOCABULARY, k) > 0.5
 
@@ -65,5 +67,5 @@ def test_an_ngram_that_cannot_see_the_subject_is_right_on_half(n):
 def test_bad_requests_name_the_argument():
     with pytest.raises(ValueError, match="k: expected a whole number from 0 to 6, got 7"):
         prompts(7)
-    with pytest.raises(ValueError, match="vocabulary: expected <UNK> and the words of the prompts; missing .*are"):
+    with pytest.raises(ValueError, match="vocabulary: expected the words of the prompts; missing .*are"):
         accuracy(Grammarian(errs=False), Vocabulary((EOS, UNK, "the", "is")), 0)

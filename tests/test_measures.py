@@ -102,6 +102,14 @@ def test_samples_follow_the_model_and_stop_at_eos():
     assert len(measures.sample(Same(np.array([0.0, 1.0])), rng, most=7)) == 7
 
 
+def test_barred_tokens_are_never_written_and_the_others_share_their_probability():
+    model, rng = Same(np.array([0.2, 0.4, 0.1, 0.3])), np.random.default_rng(0)
+    written = np.concatenate([measures.sample(model, rng, barred=[1]) for _ in range(2000)])
+    assert np.bincount(written, minlength=4) / len(written) == pytest.approx([2 / 6, 0, 1 / 6, 3 / 6], abs=0.02)
+    with pytest.raises(ValueError, match=r"barred: expected a token with a probability to be left over, got \(0, 1\)"):
+        measures.sample(Same(np.array([0.5, 0.5])), rng, barred=[0, 1])
+
+
 def test_a_sample_depends_only_on_the_generator_it_is_given():
     model = Same(np.full(9, 1 / 9))
     first, second = (measures.sample(model, np.random.default_rng(3)) for _ in range(2))

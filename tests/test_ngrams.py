@@ -124,9 +124,7 @@ def test_a_bigram_worked_by_hand():
 def test_the_chosen_weights_beat_a_grid_of_others_on_the_development_text(texts, development, n):
     counts = count(texts, n, V)
     chosen = cross_entropy(interpolate(counts, development, rounds=300), development)
-    grid = [
-        cross_entropy(Interpolated(counts, lambdas), development) for lambdas in product((0.1, 0.5, 0.9), repeat=n)
-    ]
+    grid = [cross_entropy(Interpolated(counts, lambdas), development) for lambdas in product((0.1, 0.5, 0.9), repeat=n)]
     assert chosen <= min(grid) + 1e-3
 
 
@@ -141,7 +139,7 @@ def test_every_round_makes_the_development_text_more_probable(texts, development
     ("call", "message"),
     [
         (lambda: count([], 2, V), "sequences: expected at least one sequence, got none"),
-        (lambda: count([np.array([1, 2])], 2, V), r"sequences\[0\]: expected <EOS> \(number 0\) as its last token, got 2"),
+        (lambda: count([np.array([1, 2])], 2, V), r"sequences\[0\]: expected <EOS> .* as its last token, got 2"),
         (lambda: count([np.zeros(0, int)], 2, V), r"sequences\[0\]: is empty"),
         (lambda: count([np.array([4, 0])], 2, V), "sequences: expected token numbers from 0 to 3, got 4"),
         (lambda: count([np.array([0.5, 0])], 2, V), "sequences: expected integers"),

@@ -1,7 +1,8 @@
 """Train the recurrent language models whose figures chapter "Language models" prints, and store them.
 
-    python tools/train_language_models.py            every run that is missing from book/data/language_models.json
-    python tools/train_language_models.py --afresh   all of them again (about 40 minutes on one core)
+    python tools/train_language_models.py                 every run that is missing from book/data/language_models.json
+    python tools/train_language_models.py "words, reset"  the missing runs of one experiment
+    python tools/train_language_models.py --afresh        all runs again (about 45 minutes on one core)
 
 Each run has a seed and a fixed number of steps, so that it learns the same on a slow machine as on a fast one. The rate
 and the size were chosen on development text; test text is looked at once a run, with the weights that did best there.
@@ -34,7 +35,7 @@ from companion.language_model import (  # noqa: E402
     streams,
     train,
 )
-from companion.vocabulary import Vocabulary, character_vocabulary, word_vocabulary  # noqa: E402
+from companion.vocabulary import EOS, UNK, Vocabulary, character_vocabulary, word_vocabulary  # noqa: E402
 
 RESULTS = Path(__file__).resolve().parents[1] / "book" / "data" / "language_models.json"
 SEEDS = (0, 1, 2)
@@ -57,7 +58,7 @@ class Experiment:
 
 EXPERIMENTS = {
     "names, one minute": Experiment("names", "reset", 64, 0, Settings(hidden=128, rate=0.008, steps=8000, checks=4)),
-    "names, longer": Experiment("names", "reset", 64, 0, Settings(hidden=128, rate=0.008, steps=24000)),
+    "names, longer": Experiment("names", "reset", 64, 0, Settings(hidden=256, rate=0.003, steps=16000)),
     "words, one minute": Experiment("words", "reset", 16, 0, Settings(hidden=128, rate=0.008, steps=1200, checks=4)),
     "words, reset": Experiment("words", "reset", 16, 0, Settings(hidden=128, rate=0.008, steps=8000)),
     "words, carried": Experiment("words", "carried", 16, 32, Settings(hidden=128, rate=0.008, steps=8000)),
@@ -78,19 +79,22 @@ class Corpus:
 def names() -> Corpus:
     split = corpora.names()
     vocabulary = character_vocabulary(split.training)
-    parts = [[vocabulary.encode(name) for name in part] for part in (split.training, split.development, split.test)]
-    return Corpus(vocabulary, *parts, documents={})
+    training, development, test = (
+        [vocabulary.encode(name) for name in part] for part in (split.training, split.development, split.test)
+    )
+    return Corpus(vocabulary, training, development, test, documents={})
 
 
 def words() -> Corpus:
     split = corpora.addresses()
     vocabulary = word_vocabulary((s for address in split.training for s in address.sentences), WORDS)
-    parts, documents = [], {}
-    for name in ("training", "development", "test"):
-        encoded = [[vocabulary.encode(s) for s in address.sentences] for address in getattr(split, name)]
-        parts.append([sentence for address in encoded for sentence in address])
+    parts: dict[str, Text] = {}
+    documents: dict[str, Text] = {}
+    for name, addresses in (("training", split.training), ("development", split.development), ("test", split.test)):
+        encoded = [[vocabulary.encode(sentence) for sentence in address.sentences] for address in addresses]
+        parts[name] = [sentence for address in encoded for sentence in address]
         documents[name] = [np.concatenate(address) for address in encoded]
-    return Corpus(vocabulary, *parts, documents=documents)
+    return Corpus(vocabulary, parts["training"], parts["development"], parts["test"], documents)
 
 
 @dataclass(frozen=True)
@@ -134,12 +138,17 @@ def report(experiment: Experiment, corpus: Corpus, seed: int, log: Callable[[str
     if corpus.documents:
         result["development carried"] = round(measures.perplexity(done.model, corpus.documents["development"]), 4)
         result["test carried"] = round(measures.perplexity(done.model, corpus.documents["test"]), 4)
-        result["agreement"] = {
-            str(k): round(agreement.accuracy(done.model, corpus.vocabulary, k), 4) for k in agreement.BETWEEN
-        }
+        for measure in (agreement.accuracy, agreement.sensitivity):
+            result[measure.__name__] = {
+                str(k): round(measure(done.model, corpus.vocabulary, k), 4) for k in agreement.BETWEEN
+            }
     rng = np.random.default_rng(seed)
+    barred = [corpus.vocabulary.number(UNK)] if UNK in corpus.vocabulary else []
     result["samples"] = {
-        str(t): [written(corpus, measures.sample(done.model, rng, t, 40), experiment.text) for _ in range(6)]
+        str(t): [
+            written(corpus, measures.sample(done.model, rng, t, 40, barred), experiment.text)
+            for _ in range(6 if t else 1)  # at temperature 0 all are the same
+        ]
         for t in TEMPERATURES
     }
     log(f"seed {seed}: development {result['development']}, test {result['test']}, {result['cpu_seconds']} s of CPU")
@@ -147,7 +156,7 @@ def report(experiment: Experiment, corpus: Corpus, seed: int, log: Callable[[str
 
 
 def written(corpus: Corpus, numbers: np.ndarray, text: str) -> str:
-    tokens = [token for token in corpus.vocabulary.decode(numbers) if token != "<EOS>"]
+    tokens = [token for token in corpus.vocabulary.decode(numbers) if token != EOS]
     return ("" if text == "names" else " ").join(tokens)
 
 
@@ -170,26 +179,38 @@ def fingerprint(name: str, corpus: Corpus) -> list[float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--afresh", action="store_true", help="forget what is stored")
-    afresh = parser.parse_args().afresh
-    stored = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() and not afresh else {}
-    corpus = {"names": names(), "words": words()}
-    for name, experiment in EXPERIMENTS.items():
-        described = asdict(experiment)
-        if stored.get(name, {}).get("experiment") != described:
-            stored[name] = {"experiment": described, "runs": []}
-        stored[name]["fingerprint"] = fingerprint(name, corpus[experiment.text])
-    stored = {name: stored[name] for name in EXPERIMENTS}
-    for seed in SEEDS:
-        for name, experiment in EXPERIMENTS.items():
-            runs = stored[name]["runs"]
-            if seed not in [done["seed"] for done in runs]:
-                print(name, end=", ", flush=True)
-                runs.append(report(experiment, corpus[experiment.text], seed))
-                runs.sort(key=lambda done: done["seed"])
-                RESULTS.parent.mkdir(exist_ok=True)
-                content = json.dumps(stored, indent=1, ensure_ascii=False) + "\n"
-                RESULTS.write_text(content, encoding="utf-8", newline="\n")
+    parser.add_argument("experiments", nargs="*", metavar="EXPERIMENT", help="default: all")
+    parser.add_argument("--afresh", action="store_true", help="run also what is stored")
+    options = parser.parse_args()
+    chosen = options.experiments or list(EXPERIMENTS)
+    corpus = {name: read() for name, read in (("names", names), ("words", words))}
+    todo = [(seed, name) for seed in SEEDS for name in chosen if options.afresh or not is_stored(name, seed)]
+    for seed, name in todo:
+        experiment = EXPERIMENTS[name]
+        print(f"{name}, seed {seed} …", flush=True)
+        store(name, report(experiment, corpus[experiment.text], seed), fingerprint(name, corpus[experiment.text]))
+
+
+def is_stored(name: str, seed: int) -> bool:
+    entry = _read().get(name, {})
+    return entry.get("experiment") == asdict(EXPERIMENTS[name]) and seed in [done["seed"] for done in entry["runs"]]
+
+
+def store(name: str, result: dict[str, Any], fingerprint: list[float]) -> None:
+    """Add one run to the file, in place of a run with the same seed; runs of other settings go."""
+    stored, described = _read(), asdict(EXPERIMENTS[name])
+    entry = stored.get(name, {})
+    runs = entry["runs"] if entry.get("experiment") == described else []
+    runs = [done for done in runs if done["seed"] != result["seed"]] + [result]
+    runs.sort(key=lambda done: done["seed"])
+    stored[name] = {"experiment": described, "fingerprint": fingerprint, "runs": runs}
+    ordered = {key: stored[key] for key in EXPERIMENTS if key in stored}
+    RESULTS.parent.mkdir(exist_ok=True)
+    RESULTS.write_text(json.dumps(ordered, indent=1, ensure_ascii=False) + "\n", encoding="utf-8", newline="\n")
+
+
+def _read() -> dict[str, Any]:
+    return json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
 
 
 if __name__ == "__main__":

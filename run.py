@@ -216,7 +216,7 @@ def check_env(arguments: list[str]) -> int:
 
 def clean(arguments: list[str]) -> int:
     """Remove what is made here, and the environment too with `clean all`."""
-    for name in ("_build", "reports", "unrolled.egg-info", *([".venv"] if arguments == ["all"] else [])):
+    for name in ("_build", "build", "reports", "unrolled.egg-info", *([".venv"] if arguments == ["all"] else [])):
         shutil.rmtree(ROOT / name, ignore_errors=True)
     return 0
 

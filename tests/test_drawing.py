@@ -17,7 +17,11 @@ def test_an_input_reaches_the_outputs_from_its_step_on(T, data):
 
 def test_jordans_network_passes_its_memory_through_the_output_only():
     diagram = unrolled(3, feedback="y")
-    assert {(e.source, e.target) for e in diagram.edges if e.source[0] == "y"} == {("y0", "h1"), ("y1", "h2"), ("y2", "h3")}
+    assert {(e.source, e.target) for e in diagram.edges if e.source[0] == "y"} == {
+        ("y0", "h1"),
+        ("y1", "h2"),
+        ("y2", "h3"),
+    }
     assert not any(e.source[0] == e.target[0] == "h" for e in diagram.edges)
 
 

@@ -65,7 +65,7 @@ def test_every_arity_has_the_gradients_that_finite_differences_measure(arity):
     check_gradients(loss, {**w, "x": x, "h_0": h_0}, claimed, bound=1e-8)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(K=st.integers(1, 3), T=st.integers(1, 5), B=st.integers(1, 3), H=st.integers(1, 4), seed=st.integers(0, 10**6))
 def test_a_stack_of_k_layers_equals_pytorch(K, T, B, H, seed):
     rng = np.random.default_rng(seed)

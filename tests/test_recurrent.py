@@ -26,7 +26,7 @@ def largest(ours, theirs):
     return float(np.max(np.abs(ours - theirs.detach().numpy()), initial=0))
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(T=st.integers(1, 7), B=st.integers(1, 4), I=sizes, H=sizes, kind=st.sampled_from(["tanh", "relu"]), seed=seeds)
 def test_elman_equals_pytorch_forwards_and_backwards(T, B, I, H, kind, seed):
     rng = np.random.default_rng(seed)
@@ -67,7 +67,7 @@ TORCH_FUNCTIONS = {
 }
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     T=st.integers(1, 6),
     B=st.integers(1, 3),
@@ -106,7 +106,7 @@ def test_jordan_equals_its_equations_differentiated_by_autograd(T, B, I, H, O, o
 
 
 @given(T=st.integers(1, 5), B=st.integers(1, 3), seed=seeds)
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 def test_a_token_is_its_one_hot_vector(T, B, seed):
     rng = np.random.default_rng(seed)
     cell = Elman(inputs=4, hidden=3)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from companion import Elman, Jordan, backward, deltas, forward, initial_weights, weight_shapes
@@ -28,6 +28,9 @@ def largest(ours, theirs):
 
 @settings(max_examples=60)
 @given(T=st.integers(1, 7), B=st.integers(1, 4), I=sizes, H=sizes, kind=st.sampled_from(["tanh", "relu"]), seed=seeds)
+@example(T=1, B=1, I=1, H=1, kind="tanh", seed=0)
+@example(T=1, B=3, I=2, H=4, kind="tanh", seed=1)
+@example(T=5, B=1, I=2, H=4, kind="relu", seed=2)
 def test_elman_equals_pytorch_forwards_and_backwards(T, B, I, H, kind, seed):
     rng = np.random.default_rng(seed)
     cell = Elman(I, H, {"tanh": TANH, "relu": RELU}[kind])
@@ -77,6 +80,8 @@ TORCH_FUNCTIONS = {
     out=st.sampled_from([SOFTMAX, SIGMOID, IDENTITY, TANH]),
     seed=seeds,
 )
+@example(T=1, B=1, I=1, H=1, O=1, out=SOFTMAX, seed=0)
+@example(T=5, B=1, I=2, H=4, O=3, out=SOFTMAX, seed=1)
 def test_jordan_equals_its_equations_differentiated_by_autograd(T, B, I, H, O, out, seed):
     rng = np.random.default_rng(seed)
     cell = Jordan(I, H, O, output_activation=out)

@@ -88,6 +88,11 @@ class MaximumLikelihood:
     def vocabulary_size(self) -> int:
         return self.counts.vocabulary_size
 
+    @property
+    def orders(self) -> Sequence[int]:
+        """The orders m whose counts the probability depends on."""
+        return (self.counts.order,)
+
     def log_probabilities(self, sequences: Sequence[Array]) -> list[Array]:
         return _logarithms(self, sequences)
 
@@ -95,7 +100,7 @@ class MaximumLikelihood:
         return _distribution(self, context)
 
     def combine(self, c: Array, total: Array) -> Array:
-        """Probability of the token from its counts (n, …) and its contexts' counts (n, …), order 1 first."""
+        """Probability of tokens from the counts of their m-grams and contexts, (orders, …) each."""
         with np.errstate(invalid="ignore", divide="ignore"):
             return np.where(total[-1] > 0, c[-1] / total[-1], 1 / self.vocabulary_size)
 
@@ -114,6 +119,11 @@ class AddK:
     @property
     def vocabulary_size(self) -> int:
         return self.counts.vocabulary_size
+
+    @property
+    def orders(self) -> Sequence[int]:
+        """As for MaximumLikelihood."""
+        return (self.counts.order,)
 
     def log_probabilities(self, sequences: Sequence[Array]) -> list[Array]:
         return _logarithms(self, sequences)
@@ -147,6 +157,11 @@ class Interpolated:
     def vocabulary_size(self) -> int:
         return self.counts.vocabulary_size
 
+    @property
+    def orders(self) -> Sequence[int]:
+        """As for MaximumLikelihood."""
+        return range(1, self.counts.order + 1)
+
     def log_probabilities(self, sequences: Sequence[Array]) -> list[Array]:
         return _logarithms(self, sequences)
 
@@ -161,6 +176,18 @@ class Interpolated:
         return p
 
 
+def add_k(counts: Counts, development: Sequence[Array], candidates: Sequence[float] | Array) -> AddK:
+    """The candidate k under which the development text is most probable; the first one among equals.
+
+    Raises ValueError when there is no candidate or one of them is not positive.
+    """
+    if len(candidates) == 0:
+        raise ValueError("candidates: expected at least one number, got none")
+    models = [AddK(counts, float(k)) for k in candidates]
+    c, total = _tally(counts, development, models[0].orders)
+    return max(models, key=lambda model: float(np.log(model.combine(c, total)).sum()))
+
+
 def interpolate(counts: Counts, development: Sequence[Array], rounds: int = 40) -> Interpolated:
     """Choose λ_1 … λ_n on development text by expectation–maximisation.
 
@@ -169,7 +196,7 @@ def interpolate(counts: Counts, development: Sequence[Array], rounds: int = 40) 
     there, which never makes the development text less probable.
     """
     require_size("rounds", rounds)
-    c, total = _tally(counts, development)
+    c, total = _tally(counts, development, range(1, counts.order + 1))
     frequencies, seen = _frequencies(c, total), total > 0
     lambdas = np.full(counts.order, 0.5)
     for _ in range(rounds):
@@ -215,13 +242,13 @@ def _look_up(keys: Array, values: Array, wanted: Array) -> Array:
     return np.where(keys[at] == wanted, values[at], 0)
 
 
-def _tally(counts: Counts, sequences: Sequence[Array]) -> tuple[Array, Array]:
-    """For each token of the text: counts of its m-grams and of their contexts, both (n, tokens), order 1 first."""
-    V, n = counts.vocabulary_size, counts.order
-    text = require_text("sequences", sequences, V)
-    keys = [_keys(text, m, V) for m in range(1, n + 1)]
-    c = np.stack([counts.of_grams(m, keys[m - 1]) for m in range(1, n + 1)])
-    total = np.stack([counts.of_contexts(m, keys[m - 1] // V) for m in range(1, n + 1)])
+def _tally(counts: Counts, sequences: Sequence[Array], orders: Sequence[int]) -> tuple[Array, Array]:
+    """For each token of the text: counts of its m-grams and of their contexts, both (orders, tokens)."""
+    text = require_text("sequences", sequences, counts.vocabulary_size)
+    keys = [_keys(text, m, counts.vocabulary_size) for m in orders]
+    c = np.stack([counts.of_grams(m, key) for m, key in zip(orders, keys, strict=True)])
+    before = [key // counts.vocabulary_size for key in keys]
+    total = np.stack([counts.of_contexts(m, key) for m, key in zip(orders, before, strict=True)])
     return c, total
 
 
@@ -230,7 +257,7 @@ def _frequencies(c: Array, total: Array) -> Array:
 
 
 def _logarithms(model: MaximumLikelihood | AddK | Interpolated, sequences: Sequence[Array]) -> list[Array]:
-    c, total = _tally(model.counts, sequences)
+    c, total = _tally(model.counts, sequences, model.orders)
     with np.errstate(divide="ignore"):  # log 0 = −∞ is the right answer for a token that the model excludes
         logarithms = np.log(model.combine(c, total))
     return np.split(logarithms, np.cumsum([len(sequence) for sequence in sequences])[:-1])
@@ -245,6 +272,6 @@ def _distribution(model: MaximumLikelihood | AddK | Interpolated, context: Seque
     key = [0]  # of the last m − 1 tokens, m = 1 … n
     for m in range(1, n):
         key.append(key[-1] + last[-m] * V ** (m - 1))
-    c = np.stack([counts.continuations(m, key[m - 1]) for m in range(1, n + 1)])  # (n, V)
-    total = np.stack([np.full(V, counts.of_contexts(m, np.array(key[m - 1]))) for m in range(1, n + 1)])
+    c = np.stack([counts.continuations(m, key[m - 1]) for m in model.orders])  # (orders, V)
+    total = np.stack([np.full(V, counts.of_contexts(m, np.array(key[m - 1]))) for m in model.orders])
     return require_array("distribution", model.combine(c, total), (V,))

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from companion.measures import cross_entropy, perplexity
-from companion.ngrams import AddK, Interpolated, MaximumLikelihood, count, interpolate
+from companion.ngrams import AddK, Interpolated, MaximumLikelihood, add_k, count, interpolate
 
 V = 4
 sequences = st.lists(
@@ -129,6 +129,16 @@ def test_the_chosen_weights_beat_a_grid_of_others_on_the_development_text(texts,
 
 
 @given(sequences, sequences, orders)
+def test_the_chosen_k_is_the_best_of_its_candidates_on_the_development_text(texts, development, n):
+    counts, candidates = count(texts, n, V), (0.01, 0.1, 1, 10)
+    chosen = add_k(counts, development, candidates)
+    assert chosen.k in candidates
+    assert all(
+        cross_entropy(chosen, development) <= cross_entropy(AddK(counts, k), development) + 1e-12 for k in candidates
+    )
+
+
+@given(sequences, sequences, orders)
 def test_every_round_makes_the_development_text_more_probable(texts, development, n):
     counts = count(texts, n, V)
     scores = [cross_entropy(interpolate(counts, development, rounds), development) for rounds in (1, 2, 5, 20)]
@@ -153,6 +163,8 @@ def test_every_round_makes_the_development_text_more_probable(texts, development
             lambda: MaximumLikelihood(count([np.array([0])], 2, V)).log_probabilities([np.array([9, 0])]),
             "sequences: expected token numbers from 0 to 3, got 9",
         ),
+        (lambda: add_k(count([np.array([0])], 1, V), [np.array([0])], []), "candidates: expected at least one number"),
+        (lambda: add_k(count([np.array([0])], 1, V), [np.array([0])], [-1]), "k: expected a positive number, got -1"),
         (lambda: interpolate(count([np.array([0])], 2, V), []), "sequences: expected at least one sequence"),
     ],
 )

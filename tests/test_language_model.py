@@ -25,7 +25,6 @@ def model(hidden=3, seed=0, dtype=np.float64, cell=None):
     return RecurrentLanguageModel(cell, initial_weights(shapes(cell), np.random.default_rng(seed), 0.8, dtype))
 
 
-@settings(deadline=None)
 @given(contexts, st.sampled_from([np.float32, np.float64]))
 def test_the_distribution_sums_to_one_after_any_context(context, dtype):
     p = model(dtype=dtype).distribution(context)
@@ -34,7 +33,6 @@ def test_the_distribution_sums_to_one_after_any_context(context, dtype):
     assert p.sum() == pytest.approx(1, abs=1e-12)
 
 
-@settings(deadline=None)
 @given(sequences)
 def test_the_chain_rule_multiplies_the_distributions_along_the_sequence(texts):
     network = model()
@@ -67,7 +65,7 @@ def test_the_network_may_be_of_another_kind():
     assert set(shapes(jordan)) >= set(weights)
 
 
-@settings(deadline=None, max_examples=15)
+@settings(max_examples=15)
 @given(st.integers(1, 5), st.integers(1, 3), st.integers(0, 99))
 def test_its_gradients_agree_with_central_differences(T, B, seed):
     rng = np.random.default_rng(seed)
@@ -100,7 +98,6 @@ def test_its_loss_is_that_of_the_same_network_in_pytorch():
     assert ours / targets.size == pytest.approx(float(theirs), abs=1e-12)
 
 
-@settings(deadline=None)
 @given(sequences, st.integers(1, 4))
 def test_a_pass_shows_every_sequence_once_in_batches_of_one_length(texts, size):
     batches = list(equal_lengths(texts, size, np.random.default_rng(0)))
@@ -109,7 +106,6 @@ def test_a_pass_shows_every_sequence_once_in_batches_of_one_length(texts, size):
     assert all(batch.targets.shape[1] <= size and not batch.continues for batch in batches)
 
 
-@settings(deadline=None)
 @given(st.integers(1, 4), st.integers(1, 5), st.integers(0, 30))
 def test_streams_read_on_where_the_chunk_before_stopped(size, steps, extra):
     text = np.random.default_rng(extra).integers(1, V, size * steps + extra)

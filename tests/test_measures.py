@@ -6,7 +6,7 @@ from itertools import product
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from companion import measures
@@ -35,7 +35,6 @@ class Same:
         return self.p
 
 
-@settings(deadline=None)
 @given(st.integers(2, 50), st.lists(st.lists(st.integers(0, 1), max_size=5), min_size=1, max_size=5))
 def test_a_uniform_choice_among_v_tokens_has_perplexity_v(V, texts):
     model, sequences = Same(np.full(V, 1 / V)), [np.array([*text, 0]) for text in texts]
@@ -64,13 +63,11 @@ def test_bits_per_character_spread_the_bits_of_all_tokens_over_the_characters():
     assert measures.bits_per_character(model, [np.array([1, 2, 0])], characters=12) == pytest.approx(0.5)
 
 
-@settings(deadline=None)
 @given(distributions)
 def test_no_distribution_is_more_uncertain_than_the_uniform_one(p):
     assert 0 <= measures.entropy(p) <= np.log(len(p)) + 1e-9
 
 
-@settings(deadline=None)
 @given(distributions, st.floats(0.1, 10))
 def test_temperature_keeps_the_order_and_the_sum(p, temperature):
     sharper = sharpen(p, temperature)
@@ -78,14 +75,12 @@ def test_temperature_keeps_the_order_and_the_sum(p, temperature):
     assert (np.sign(np.subtract.outer(sharper, sharper)) * np.sign(np.subtract.outer(p, p)) >= 0).all()
 
 
-@settings(deadline=None)
 @given(distributions)
 def test_temperature_one_changes_nothing_and_a_high_one_forgets_everything(p):
     assert sharpen(p, 1) == pytest.approx(p)
     assert sharpen(p, 1e6) == pytest.approx(np.full(len(p), 1 / len(p)), abs=1e-4)
 
 
-@settings(deadline=None)
 @given(distributions, st.floats(0.1, 1), st.floats(1, 10))
 def test_entropy_rises_with_temperature(p, cold, hot):
     assert measures.entropy(sharpen(p, cold)) <= measures.entropy(p) + 1e-9
@@ -134,14 +129,12 @@ def brute_force(reference, hypothesis):
     return edits(len(reference), len(hypothesis))
 
 
-@settings(deadline=None)
 @given(some_words, words)
 def test_the_alignment_has_as_few_edits_as_brute_force_finds(reference, hypothesis):
     found = align(reference, hypothesis)
     assert found.substitutions + found.deletions + found.insertions == brute_force(tuple(reference), tuple(hypothesis))
 
 
-@settings(deadline=None)
 @given(some_words, words)
 def test_the_alignment_holds_both_sequences_in_order(reference, hypothesis):
     found = align(reference, hypothesis)
@@ -150,7 +143,6 @@ def test_the_alignment_holds_both_sequences_in_order(reference, hypothesis):
     assert found.words == len(reference)
 
 
-@settings(deadline=None)
 @given(some_words, some_words)
 def test_swapping_the_two_swaps_deletions_and_insertions_in_number(a, b):
     there, back = align(a, b), align(b, a)
@@ -158,7 +150,6 @@ def test_swapping_the_two_swaps_deletions_and_insertions_in_number(a, b):
     assert there.error_rate * len(a) == pytest.approx(back.error_rate * len(b))
 
 
-@settings(deadline=None)
 @given(some_words, some_words, some_words)
 def test_edits_obey_the_triangle_inequality(a, b, c):
     def edits(r, h):

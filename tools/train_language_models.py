@@ -1,4 +1,4 @@
-"""Train the recurrent language models whose figures chapter "Language models" prints, and store them.
+"""Train the recurrent language models whose figures chapter "Recurrent language models" prints, and store them.
 
     python tools/train_language_models.py                 every run that is missing from book/data/language_models.json
     python tools/train_language_models.py "words, reset"  the missing runs of one experiment

@@ -78,7 +78,7 @@ def install_plan(python: str, torch: str = "", clear: bool = False) -> list[list
     plan = [[sys.executable, "-m", "venv", *(["--clear"] if clear else []), str(VENV)]]
     if torch == "cpu":
         # alone: that index has few of the other packages, which the next line takes from where they live
-        plan.append([*pip, "--no-deps", "--index-url", CPU_INDEX, pinned("torch")])
+        plan.append([*pip, "--no-deps", "--force-reinstall", "--index-url", CPU_INDEX, pinned("torch")])
     plan.append([*pip, "-r", "requirements.txt"])
     plan.append([*pip, "--no-deps", "--no-build-isolation", "-r", "requirements-data.txt"])
     plan.append([*pip, "--no-deps", "--no-build-isolation", "-e", "."])

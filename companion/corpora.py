@@ -86,7 +86,8 @@ def sentences(text: str) -> tuple[tuple[str, ...], ...]:
 
     Everything is lower case. Remarks in square brackets go. A sentence ends at . ? or ! before a space, except after a
     title or a single letter (mr. u.s.), and at the end of a line. Tokens are words (with inner ' and -), the marks
-    , ; : $ % — and `<NUM>` for any number. The mark that ends a sentence is no token: `<EOS>` says it.
+    , ; : $ % — and `<NUM>` for a number. (Old ordinals such as "2d" lose their number and leave "d": 291 places.) The
+    mark that ends a sentence is no token: `<EOS>` says it.
     """
     text = _TITLE.sub(r"\1 ", _NOTE.sub(" ", text.lower()))
     cut = (tuple(map(_token, _TOKEN.findall(sentence))) for sentence in _END.split(text))

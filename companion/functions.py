@@ -37,14 +37,23 @@ def relu(a: Array) -> Array:
     return np.maximum(a, 0)
 
 
+def _nonempty(logits: Array) -> Array:
+    logits = np.asarray(logits)
+    if logits.ndim == 0 or logits.shape[-1] == 0:
+        raise ValueError(f"logits: expected at least one along the last axis, got shape {logits.shape}")
+    return logits
+
+
 def softmax(logits: Array) -> Array:
     """exp(logits) normalised to sum 1 along the last axis; safe for logits of ±1000 because the largest becomes 0."""
+    logits = _nonempty(logits)
     e = np.exp(logits - np.max(logits, axis=-1, keepdims=True))
     return e / e.sum(axis=-1, keepdims=True)
 
 
 def log_softmax(logits: Array) -> Array:
     """log softmax(logits) along the last axis, without ever taking the logarithm of 0."""
+    logits = _nonempty(logits)
     shifted = logits - np.max(logits, axis=-1, keepdims=True)
     return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
 
@@ -79,8 +88,8 @@ def cross_entropy(logits: Array, targets: Array) -> tuple[float, Array]:
     e = np.exp(shifted)
     total = e.sum(axis=-1, keepdims=True)
     y = e / total
-    if targets.dtype.kind in "iu" and targets.shape == logits.shape[:-1]:
-        chosen = require_tokens("targets", targets, targets.shape, O)[..., None]
+    if targets.ndim == logits.ndim - 1:
+        chosen = require_tokens("targets", targets, logits.shape[:-1], O)[..., None]
         loss = (np.log(total) - np.take_along_axis(shifted, chosen, axis=-1)).sum()
         np.put_along_axis(y, chosen, np.take_along_axis(y, chosen, axis=-1) - 1, axis=-1)
         return float(loss), y

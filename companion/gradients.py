@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from companion.recurrent import Arrays
-from companion.validation import Array, require_array
+from companion.validation import Array, require_array, require_finite
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def largest_difference(f: Callable[[Arrays], float], arguments: Arrays, gradient
 
     f          the loss, as a function of a mapping from names to arrays (weights, inputs, initial states, …)
     gradients  the claimed ∂f/∂(argument) under the same names
-    Raises ValueError when a gradient is missing or has another shape than its argument.
+    Raises ValueError when a gradient is missing or has another shape than its argument, or a loss is NaN or infinite.
     """
     worst: Difference | None = None
     for name, value in arguments.items():
@@ -60,6 +60,7 @@ def largest_difference(f: Callable[[Arrays], float], arguments: Arrays, gradient
             raise ValueError(f"gradients: expected an entry {name}, got {', '.join(gradients)}")
         given = require_array(f"gradients[{name!r}]", gradients[name], value.shape)
         measured = central_differences(lambda moved, name=name: f({**arguments, name: moved}), value)  # type: ignore[misc]
+        require_finite(f"the loss's change with {name}", measured)
         for index in np.ndindex(value.shape):
             here = Difference(name, index, float(given[index]), float(measured[index]))
             if worst is None or here.size > worst.size:

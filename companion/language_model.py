@@ -13,11 +13,11 @@ import numpy as np
 
 from companion.cells import Elman
 from companion.functions import log_softmax, softmax
-from companion.networks import initial_weights, loss_and_gradients, readout, readout_shapes
+from companion.networks import initial_weights, loss_and_gradients, readout, readout_shapes, without_readout
 from companion.ngrams import require_text
 from companion.optimisers import Adam, clip_by_norm
 from companion.recurrent import Arrays, Cell, forward, weight_shapes
-from companion.validation import Array, require_names, require_shape, require_size
+from companion.validation import Array, require_array, require_size, require_tokens
 
 WIDTH = 64  # sequences evaluated at once
 ENTRIES = 1_000_000  # logits held at once while evaluating
@@ -35,9 +35,9 @@ class RecurrentLanguageModel:
     weights: Arrays
 
     def __post_init__(self) -> None:
-        require_names("weights", self.weights, list(shapes(self.cell)))
+        without_readout(self.cell, self.weights)
         for name, shape in shapes(self.cell).items():
-            require_shape(name, np.asarray(self.weights[name]), shape)
+            require_array(name, self.weights[name], shape)
 
     @property
     def vocabulary_size(self) -> int:
@@ -56,8 +56,10 @@ class RecurrentLanguageModel:
 
     def distribution(self, context: Sequence[int] | Array) -> Array:
         """p(· | context), shape (V,): softmax of the logits after reading `<EOS>` and then the context."""
-        x = np.concatenate([[0], np.asarray(context, np.int64).reshape(-1)])[:, None]  # (T, 1)
-        h, _ = forward(self.cell, recurrent_part(self.cell, self.weights), x)
+        if len(context):
+            context = require_tokens("context", context, ("T",), self.vocabulary_size)
+        x = np.array([0, *context], np.int64)[:, None]  # (T, 1)
+        h, _ = forward(self.cell, without_readout(self.cell, self.weights), x)
         return softmax(readout(self.weights, h[-1, 0]).astype(np.float64))
 
     def _side_by_side(self, block: Sequence[Array]) -> list[Array]:
@@ -68,7 +70,7 @@ class RecurrentLanguageModel:
         for column, sequence in enumerate(block):
             targets[: len(sequence), column] = sequence
         inputs, logarithms = shifted(targets), np.zeros(targets.shape)
-        own, first, state = recurrent_part(self.cell, self.weights), 0, None
+        own, first, state = without_readout(self.cell, self.weights), 0, None
         while first < lengths[0]:
             running = int((lengths > first).sum())  # the sequences that have not ended
             chunk = slice(first, first + max(1, ENTRIES // (running * self.vocabulary_size))), slice(0, running)
@@ -83,11 +85,6 @@ class RecurrentLanguageModel:
 def shapes(cell: Cell) -> dict[str, tuple[int, ...]]:
     """Names and shapes of all weights of a language model over this cell."""
     return weight_shapes(cell) | readout_shapes(cell.sizes[cell.outputs[0]], cell.sizes["x"])
-
-
-def recurrent_part(cell: Cell, weights: Arrays) -> dict[str, Array]:
-    """The cell's own weights, without the readout's."""
-    return {name: weights[name] for name in weight_shapes(cell)}
 
 
 def shifted(targets: Array) -> Array:
@@ -203,7 +200,10 @@ def train(
         weights, optimiser = optimiser.step(weights, clip_by_norm(mean, settings.clip))
         if step in due:
             model = RecurrentLanguageModel(cell, weights)
-            checks.append(Check(step, float(np.mean(recent)), development(model)))
+            score = development(model)
+            if np.isnan(score):
+                raise ValueError(f"development: expected a score that can be compared, got {score} at step {step}")
+            checks.append(Check(step, float(np.mean(recent)), score))
             recent = []
             if checks[-1].development < best_score:
                 best, best_score = model, checks[-1].development

@@ -11,7 +11,7 @@ from typing import Protocol
 
 import numpy as np
 
-from companion.validation import Array, require_probabilities, require_size
+from companion.validation import Array, require_probabilities, require_size, require_tokens
 
 
 class LanguageModel(Protocol):
@@ -105,8 +105,9 @@ def sample(
     require_size("most", most)
     written: list[int] = []
     while len(written) < most:
-        p = np.array(model.distribution(written), np.float64)
-        p[list(barred)] = 0
+        p = require_probabilities("distribution", model.distribution(written), ("V",)).astype(np.float64)
+        if len(barred):
+            p[require_tokens("barred", barred, ("N",), len(p))] = 0
         if not p.any():
             raise ValueError(f"barred: expected a token with a probability to be left over, got {tuple(barred)}")
         written.append(int(rng.choice(len(p), p=sharpen(p / p.sum(), temperature))))
@@ -168,6 +169,8 @@ def align(reference: Sequence[Hashable], hypothesis: Sequence[Hashable]) -> Alig
     for name, words in (("reference", reference), ("hypothesis", hypothesis)):
         if isinstance(words, str):
             raise ValueError(f"{name}: expected a sequence of words, got one string; split it: {words!r}.split()")
+        if None in words:
+            raise ValueError(f"{name}: expected words, got None, which stands for a gap in an alignment")
     if len(reference) == 0:
         raise ValueError("reference: expected at least one word, got none; the error rate divides by its length")
     R, H = len(reference), len(hypothesis)

@@ -22,6 +22,7 @@ def readout(weights: Arrays, h: Array) -> Array:
 
     Raises ValueError when the shapes of h, W_hy and b_y do not fit together.
     """
+    require_names("weights", {name: weights[name] for name in ("W_hy", "b_y") if name in weights}, ("W_hy", "b_y"))
     require_shape("W_hy", weights["W_hy"], ("O", h.shape[-1]))
     require_shape("b_y", weights["b_y"], weights["W_hy"].shape[:1])
     return h @ weights["W_hy"].T + weights["b_y"]
@@ -30,8 +31,21 @@ def readout(weights: Arrays, h: Array) -> Array:
 def readout_gradients(weights: Arrays, h: Array, dlogits: Array) -> tuple[dict[str, Array], Array]:
     """Gradients of the readout: ({"W_hy": …, "b_y": …}, dh (..., H)) for h (..., H), dlogits (..., O)."""
     H, O = h.shape[-1], dlogits.shape[-1]
+    require_shape("dlogits", dlogits, (*h.shape[:-1], "O"))
     flat = dlogits.reshape(-1, O)
     return {"W_hy": flat.T @ h.reshape(-1, H), "b_y": flat.sum(axis=0)}, dlogits @ weights["W_hy"]
+
+
+def without_readout(cell: Cell, weights: Arrays) -> dict[str, Array]:
+    """The cell's own weights out of those of a network with a readout.
+
+    Raises ValueError for missing or unknown names, and for a cell that has output weights of its own (Jordan).
+    """
+    own, added = list(weight_shapes(cell)), readout_shapes(1, 1)
+    if set(own) & set(added):
+        raise ValueError(f"cell: expected one without the output weights {', '.join(added)}, got {cell!r}")
+    require_names("weights", weights, [*own, *added])
+    return {name: weights[name] for name in own}
 
 
 def initial_weights(
@@ -84,11 +98,11 @@ def loss_and_gradients(
     weights  the cell's and the readout's, under their own names
     x        (T, B, I) or tokens (T, B)
     targets  for the answering steps only: classes (n, B) or distributions (n, B, O)
+    arity    chooses the answering steps; what each step reads is in x already (see `spread_inputs`)
     Returns the loss in nats, the gradients (weights' names, "dx", "dh_0") and the tape.
+    Raises ValueError for a cell with output weights of its own, and as `forward` and `cross_entropy` do.
     """
-    require_names("weights", weights, [*weight_shapes(cell), "W_hy", "b_y"])
-    own = {name: weights[name] for name in weight_shapes(cell)}
-    h, tape = forward(cell, own, x, h_0)
+    h, tape = forward(cell, without_readout(cell, weights), x, h_0)
     answering = h[1:][arity.answers]
     loss, dlogits = cross_entropy(readout(weights, answering), targets)
     gradients, d_answering = readout_gradients(weights, answering, dlogits)

@@ -222,7 +222,7 @@ def require_text(name: str, sequences: Sequence[Array], vocabulary_size: int) ->
         if sequence[-1] != 0:
             raise ValueError(f"{name}[{i}]: expected <EOS> (number 0) as its last token, got {sequence[-1]}")
     require_tokens(name, np.concatenate(every), ("tokens",), vocabulary_size)
-    return every
+    return [sequence.astype(np.int64, copy=False) for sequence in every]
 
 
 def _keys(text: Sequence[Array], m: int, V: int) -> Array:

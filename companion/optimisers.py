@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from companion.recurrent import Arrays
-from companion.validation import Array
+from companion.validation import Array, require_names, require_shape
 
 
 def norm(gradients: Arrays) -> float:
@@ -16,16 +16,17 @@ def norm(gradients: Arrays) -> float:
 
 
 def clip_by_norm(gradients: Arrays, limit: float) -> dict[str, Array]:
-    """Scale all gradients by one factor so that their common norm is at most `limit`; the direction stays."""
+    """Scale all gradients by one factor so that their common norm is at most `limit`; the direction stays.
+
+    Raises ValueError for a limit that is not positive and for a norm that is NaN or overflows.
+    """
     if not limit > 0:
         raise ValueError(f"limit: expected a positive number, got {limit}")
-    factor = min(1.0, limit / max(norm(gradients), np.finfo(np.float64).tiny))
+    length = norm(gradients)
+    if not np.isfinite(length):
+        raise ValueError(f"gradients: expected a finite norm, got {length}")
+    factor = min(1.0, limit / max(length, np.finfo(np.float64).tiny))
     return {name: g * g.dtype.type(factor) for name, g in gradients.items()}
-
-
-def sgd(weights: Arrays, gradients: Arrays, rate: float) -> dict[str, Array]:
-    """One step of gradient descent, w − rate · dw, for every weight."""
-    return {name: w - w.dtype.type(rate) * gradients[name] for name, w in weights.items()}
 
 
 @dataclass(frozen=True)
@@ -45,11 +46,16 @@ class Adam:
             raise ValueError(f"rate: expected a positive number, got {self.rate}")
 
     def step(self, weights: Arrays, gradients: Arrays) -> tuple[dict[str, Array], Adam]:
-        """New weights, and the optimiser for the next step; gradients that have no weight of their name are ignored."""
+        """New weights, and the optimiser for the next step; gradients that have no weight of their name are ignored.
+
+        Raises ValueError when a weight has no gradient, or one of another shape.
+        """
+        require_names("gradients", {name: gradients[name] for name in weights if name in gradients}, list(weights))
         n = self.steps + 1
         new, m, v = {}, {}, {}
         for name, w in weights.items():
             g, kind = gradients[name], w.dtype.type
+            require_shape(f"gradients[{name!r}]", g, w.shape)
             m[name] = kind(self.beta_1) * self.m.get(name, kind(0)) + kind(1 - self.beta_1) * g
             v[name] = kind(self.beta_2) * self.v.get(name, kind(0)) + kind(1 - self.beta_2) * g * g
             m_hat, v_hat = m[name] / kind(1 - self.beta_1**n), v[name] / kind(1 - self.beta_2**n)

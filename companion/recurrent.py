@@ -15,7 +15,7 @@ from typing import Protocol
 
 import numpy as np
 
-from companion.validation import Array, require_array, require_names, require_shape, require_tokens
+from companion.validation import Array, as_array, require_array, require_names, require_tokens
 
 Arrays = Mapping[str, Array]
 
@@ -86,7 +86,7 @@ def _weight(source: str, k: str) -> str:
 
 
 def forward(cell: Cell, weights: Arrays, x: Array, initial: Array | Arrays | None = None) -> tuple[Array, Tape]:
-    """Unroll a cell over a batch of sequences (chapter "Unrolling", {eq}`eq-elman-state`).
+    """Unroll a cell over a batch of sequences (chapter "Unrolling", first equation).
 
     x        (T, B, I); or integers (T, B), each standing for a one-hot vector of length I
     initial  state before the first step: (B, H), or a mapping for cells with several state vectors; zeros by default
@@ -194,7 +194,7 @@ def _checked_weights(cell: Cell, weights: Arrays) -> tuple[dict[str, Array], np.
 
 
 def _checked_input(cell: Cell, x: Array, dtype: np.dtype) -> Array:
-    x, I = np.asarray(x), cell.sizes["x"]
+    x, I = as_array("x", x), cell.sizes["x"]
     if x.dtype.kind in "iu" and x.ndim == 2:
         return require_tokens("x", x, ("T", "B"), I)
     x = require_array("x", x.astype(dtype) if x.dtype.kind in "iu" else x, ("T", "B", I))
@@ -214,14 +214,19 @@ def _checked_initial(cell: Cell, initial: Array | Arrays | None, B: int, dtype: 
 
 
 def _checked_output_gradients(tape: Tape, d_outputs: Arrays) -> Arrays:
+    if not isinstance(d_outputs, Mapping):
+        raise ValueError(
+            f"d_outputs: expected a mapping such as {{'{tape.cell.outputs[0]}': …}}, got {type(d_outputs)}"
+        )
     unknown = set(d_outputs) - set(tape.cell.outputs)
     if unknown:
         raise ValueError(
             f"d_outputs: expected gradients of {', '.join(tape.cell.outputs)}, got one of {', '.join(sorted(unknown))}"
         )
-    for name, d in d_outputs.items():
-        require_shape(f"d{name}", np.asarray(d), tape[name].shape)
-    return d_outputs
+    return {
+        name: require_array(f"d{name}", d, tape[name].shape).astype(tape[name].dtype, copy=False)
+        for name, d in d_outputs.items()
+    }
 
 
 def _require_finite_steps(kept: Arrays) -> None:

@@ -20,13 +20,21 @@ def _spelled(shape: Shape) -> str:
     return "(" + ", ".join(map(str, shape)) + ("," if len(shape) == 1 else "") + ")"
 
 
+def as_array(name: str, value: object) -> Array:
+    """Return `value` as an array; ValueError where its rows differ in length."""
+    try:
+        return np.asarray(value)
+    except ValueError:
+        raise ValueError(f"{name}: expected rows of one length, got {value!r}") from None
+
+
 def require_array(name: str, value: object, shape: Shape) -> Array:
     """Return `value` as a floating-point array of the given shape.
 
     In `shape` a number must be met and a letter stands for any size ≥ 1: ("T", "B", 3).
     Integers become float64. Raises ValueError for another shape, an empty axis, another dtype, NaN or infinity.
     """
-    array = np.asarray(value)
+    array = as_array(name, value)
     if array.dtype.kind in "iub":
         array = array.astype(np.float64)
     if array.dtype.kind != "f":
@@ -54,7 +62,7 @@ def require_finite(name: str, array: Array) -> None:
 
 def require_tokens(name: str, value: object, shape: Shape, vocabulary_size: int) -> Array:
     """Return `value` as an integer array of `shape` with entries in 0 … vocabulary_size − 1; ValueError otherwise."""
-    array = np.asarray(value)
+    array = as_array(name, value)
     if array.dtype.kind not in "iu":
         raise ValueError(f"{name}: expected integers (token numbers), got dtype {array.dtype}")
     require_shape(name, array, shape)
@@ -82,7 +90,9 @@ def require_probabilities(name: str, value: object, shape: Shape) -> Array:
 
 
 def require_names(name: str, value: Mapping[str, object], expected: Sequence[str]) -> None:
-    """Raise ValueError unless the mapping's keys are exactly `expected`."""
+    """Raise ValueError unless `value` is a mapping whose keys are exactly `expected`."""
+    if not isinstance(value, Mapping):
+        raise ValueError(f"{name}: expected a mapping with the entries {', '.join(expected)}, got {value!r}")
     missing, extra = sorted(set(expected) - set(value)), sorted(set(value) - set(expected))
     if missing or extra:
         parts = [f"missing {', '.join(missing)}"] if missing else []

@@ -71,10 +71,16 @@ class Vocabulary:
         return tuple(self.tokens[n] for n in require_tokens("numbers", numbers, ("T",), len(self)))
 
 
+def _tokens_of(text: Iterable[str]) -> Iterable[str]:
+    if isinstance(text, str):
+        raise ValueError(f"texts: expected sequences of tokens, got the string {text!r}; split it first")
+    return text
+
+
 def most_frequent(texts: Iterable[Iterable[str]], size: int) -> tuple[str, ...]:
     """The `size` most frequent tokens of the texts, most frequent first; among equals, in alphabetical order."""
     require_size("size", size)
-    counts = Counter(token for text in texts for token in text)
+    counts = Counter(token for text in texts for token in _tokens_of(text))
     return tuple(sorted(counts, key=lambda token: (-counts[token], token))[:size])
 
 

@@ -75,12 +75,23 @@ def test_cross_entropy_agrees_for_classes_and_distributions_and_with_pytorch(see
     np.testing.assert_allclose(dlogits, dlogits_d, atol=1e-15)
     np.testing.assert_allclose(dlogits, t.grad.numpy(), atol=1e-12)
 
+    soft = softmax(rng.normal(size=(3, 2, 4)))
+    t = torch.tensor(a, requires_grad=True)
+    theirs = -(torch.tensor(soft) * torch.log_softmax(t, dim=-1)).sum()
+    theirs.backward()
+    loss, dlogits = cross_entropy(a, soft)
+    assert loss == pytest.approx(theirs.item(), abs=1e-10)
+    np.testing.assert_allclose(dlogits, t.grad.numpy(), atol=1e-12)
+
 
 @pytest.mark.parametrize(
     ("a", "targets", "message"),
     [
         (np.zeros((2, 3)), np.array([0, 3]), r"targets: expected token numbers from 0 to 2, got 3 at index \(1,\)"),
         (np.zeros((2, 3)), np.full((2, 3), 0.5), "targets: expected entries that sum to 1"),
+        (np.zeros((1, 2)), np.array([[0.5, 0.501]]), "targets: expected entries that sum to 1 .* a sum of 1.001"),
+        (np.zeros((2, 3)), np.array([0.0, 1.0]), "targets: expected integers"),
+        (np.zeros((2, 3)), np.array([0, 1, 2]), r"targets: expected shape \(2,\), got \(3,\)"),
         (np.zeros((2, 3)), np.array([[1.5, -0.5, 0], [1, 0, 0]]), r"targets: expected probabilities, got -0.5"),
         (np.zeros((2, 3)), np.zeros((2, 4)), r"targets: expected shape \(2, 3\), got \(2, 4\)"),
         (np.full((2, 3), np.nan), np.array([0, 1]), "logits: expected finite numbers, got nan"),
@@ -90,6 +101,12 @@ def test_cross_entropy_agrees_for_classes_and_distributions_and_with_pytorch(see
 def test_bad_input_is_named(a, targets, message):
     with pytest.raises(ValueError, match=message):
         cross_entropy(a, targets)
+
+
+@pytest.mark.parametrize("function", [softmax, log_softmax])
+def test_no_logits_at_all_are_refused(function):
+    with pytest.raises(ValueError, match="logits: expected at least one along the last axis"):
+        function(np.zeros((2, 0)))
 
 
 def test_one_hot_has_a_single_one():

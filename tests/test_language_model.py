@@ -59,10 +59,31 @@ def test_a_carried_state_remembers_the_sentence_before_and_a_reset_one_does_not(
     assert (np.abs(together[3:] - apart[1]) > 1e-4).all()
 
 
-def test_the_network_may_be_of_another_kind():
-    jordan = Jordan(V, 3, V)
-    weights = initial_weights(lm.weight_shapes(jordan), np.random.default_rng(0), 0.5)
-    assert set(shapes(jordan)) >= set(weights)
+def test_a_cell_with_output_weights_of_its_own_is_refused():
+    jordan = Jordan(V, V, V)  # the sizes would fit: W_hy and b_y would be used twice
+    weights = initial_weights(shapes(jordan), np.random.default_rng(0), 0.5)
+    with pytest.raises(ValueError, match="cell: expected one without the output weights W_hy, b_y, got Jordan"):
+        RecurrentLanguageModel(jordan, weights)
+
+
+@pytest.mark.parametrize(
+    ("context", "message"),
+    [
+        (np.array([1.7]), "context: expected integers"),
+        ([V], f"context: expected token numbers from 0 to {V - 1}, got {V}"),
+        (np.ones((2, 2), int), r"context: expected shape \(T,\), got \(2, 2\)"),
+    ],
+)
+def test_a_context_of_something_else_than_tokens_is_refused(context, message):
+    with pytest.raises(ValueError, match=message):
+        model().distribution(context)
+
+
+def test_weights_that_are_not_numbers_are_refused():
+    network = model()
+    broken = {**network.weights, "W_hy": np.full_like(network.weights["W_hy"], np.nan)}
+    with pytest.raises(ValueError, match="W_hy: expected finite numbers, got nan"):
+        RecurrentLanguageModel(network.cell, broken)
 
 
 @settings(max_examples=15)
@@ -195,7 +216,7 @@ def test_a_batch_that_continues_starts_from_the_state_before(monkeypatch):
         (lambda: model().log_probabilities([]), "sequences: expected at least one sequence, got none"),
         (lambda: model().log_probabilities([np.array([V, 0])]), "sequences: expected token numbers from 0 to 3, got 4"),
         (lambda: model().log_probabilities([np.array([1])]), "expected <EOS>"),
-        (lambda: model().distribution([V]), "x: expected token numbers from 0 to 3, got 4"),
+        (lambda: model().distribution([V]), "context: expected token numbers from 0 to 3, got 4"),
         (lambda: RecurrentLanguageModel(Elman(V, 3), {}), "weights: expected the entries W_xh, W_hh, b_h, W_hy, b_y"),
         (lambda: RecurrentLanguageModel(Elman(V, 2), model().weights), r"W_xh: expected shape \(2, 4\), got \(3, 4\)"),
         (lambda: list(streams(np.arange(5), 2, 3)), "text: expected at least 6 tokens for 2 streams of 3, got 5"),

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from companion import measures
-from companion.measures import align, sharpen, word_error_rate
+from companion.measures import align, sample, sharpen, word_error_rate
 
 words = st.lists(st.sampled_from("abc"), max_size=6)
 some_words = st.lists(st.sampled_from("abc"), min_size=1, max_size=6)
@@ -187,6 +187,7 @@ def test_among_equally_short_alignments_the_stated_one_is_taken():
     ("call", "message"),
     [
         (lambda: align([], ["a"]), "reference: expected at least one word, got none"),
+        (lambda: align([None, "a"], ["a"]), "reference: expected words, got None"),
         (lambda: align("a b", ["a"]), "reference: expected a sequence of words, got one string"),
         (lambda: align(["a"], "a"), "hypothesis: expected a sequence of words, got one string"),
         (lambda: sharpen([0.5, 0.6], 1), "probabilities: expected entries that sum to 1"),
@@ -206,3 +207,43 @@ def test_among_equally_short_alignments_the_stated_one_is_taken():
 def test_bad_input_names_the_argument(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+@dataclass(frozen=True)
+class Alternating:
+    """After 1 comes 2 with probability 0.8, after anything else 1; otherwise the other one; never `<EOS>`."""
+
+    vocabulary_size: int = 3
+
+    def log_probabilities(self, sequences):
+        raise NotImplementedError
+
+    def distribution(self, context):
+        likely = 2 if len(context) and context[-1] == 1 else 1
+        p = np.full(3, 0.2)
+        p[[0, likely]] = 0, 0.8
+        return p
+
+
+def test_sampling_reads_what_it_wrote_and_heeds_the_temperature():
+    greedy = sample(Alternating(), np.random.default_rng(0), temperature=0, most=6)
+    assert greedy.tolist() == [1, 2, 1, 2, 1, 2]
+    drawn = sample(Alternating(), np.random.default_rng(0), temperature=1, most=400)
+    expected = np.where(np.r_[0, drawn[:-1]] == 1, 2, 1)
+    assert 0.7 < (drawn == expected).mean() < 0.9
+
+
+def test_sampling_refuses_a_model_whose_probabilities_do_not_sum_to_one():
+    class Broken(Alternating):
+        def distribution(self, context):
+            return np.array([0.5, 0.6, 0.0])
+
+    with pytest.raises(ValueError, match="distribution: expected entries that sum to 1"):
+        sample(Broken(), np.random.default_rng(0))
+    with pytest.raises(ValueError, match="barred: expected token numbers from 0 to 2, got 9"):
+        sample(Alternating(), np.random.default_rng(0), barred=[9])
+
+
+def test_between_equal_alignments_a_deletion_comes_before_an_insertion():
+    pairs = align(list("aba"), list("bab")).pairs
+    assert pairs == ((None, "b"), ("a", "a"), ("b", "b"), ("a", None))

@@ -12,6 +12,7 @@ from companion import (
     ONE_TO_MANY,
     ONE_TO_ONE,
     Elman,
+    Jordan,
     backward_stack,
     forward_stack,
     initial_weights,
@@ -97,7 +98,36 @@ def test_a_stack_of_k_layers_equals_pytorch(K, T, B, H, seed):
         np.testing.assert_allclose(gradients[k]["dh_0"], ts.grad[k].numpy(), atol=1e-10)
 
 
+def test_a_jordan_layer_may_lie_below_another():
+    rng = np.random.default_rng(0)
+    cells = [Jordan(2, 3, 4), Elman(4, 2)]
+    weights = [initial_weights(weight_shapes(cell), rng, 1.0) for cell in cells]
+    x, dh = rng.normal(size=(3, 2, 2)), rng.normal(size=(4, 2, 2))
+    _, tapes = forward_stack(cells, weights, x)
+
+    def loss(w):
+        return float((forward_stack(cells, [w, weights[1]], x)[0] * dh).sum())
+
+    check_gradients(loss, weights[0], backward_stack(tapes, {"h": dh})[0], bound=1e-8)
+
+
+def test_steps_that_read_nothing_get_zeros_and_first_weights_fill_their_range():
+    x = np.ones((1, 2, 3))
+    np.testing.assert_array_equal(spread_inputs(ONE_TO_MANY, x, 3)[1:], 0)
+    W = initial_weights({"W": (100, 100)}, np.random.default_rng(0), 0.5)["W"]
+    assert W.min() == pytest.approx(-0.5, abs=0.01) and W.max() == pytest.approx(0.5, abs=0.01)
+
+
+def test_a_cell_with_output_weights_of_its_own_takes_no_readout():
+    jordan = Jordan(3, 4, 4)
+    weights = initial_weights(weight_shapes(jordan), np.random.default_rng(0), 1.0)
+    with pytest.raises(ValueError, match="cell: expected one without the output weights W_hy, b_y, got Jordan"):
+        loss_and_gradients(jordan, weights, np.zeros((2, 1, 3)), np.zeros((2, 1), int))
+
+
 def test_bad_input_is_named():
+    with pytest.raises(ValueError, match="weights: expected the entries W_hy, b_y; missing b_y"):
+        readout({"W_hy": np.zeros((3, 2))}, np.zeros((4, 1, 2)))
     with pytest.raises(ValueError, match="cells: expected as many as weights and initial states, at least one; got 0"):
         forward_stack([], [], np.zeros((1, 1, 1)))
     with pytest.raises(ValueError, match=r"x: expected shape \(1, B, I\), got \(2, 1, 3\)"):

@@ -190,6 +190,9 @@ X = np.zeros((4, 1, 3))
         (np.full((4, 1, 3), np.nan), None, r"x: expected finite numbers, got nan at index \(0, 0, 0\)"),
         (np.full((4, 1), 3), None, r"x: expected token numbers from 0 to 2, got 3 at index \(0, 0\)"),
         (np.zeros((4, 1, 3), complex), None, "x: expected real numbers, got dtype complex128"),
+        (np.full((4, 1, 3), np.inf), None, r"x: expected finite numbers, got inf at index \(0, 0, 0\)"),
+        (X, np.full((1, 2), np.nan), r"h_0: expected finite numbers, got nan at index \(0, 0\)"),
+        ([[1.0, 2.0], [3.0]], None, "x: expected rows of one length"),
         (X, np.zeros((1, 3)), r"h_0: expected shape \(1, 2\), got \(1, 3\)"),
         (X, {"c": np.zeros((1, 2))}, "initial: expected the entries h; missing h; not expected: c"),
     ],
@@ -204,6 +207,10 @@ def test_bad_weights_are_named():
         forward(CELL, {"W_xh": W["W_xh"], "W_hh": W["W_hh"]}, X)
     with pytest.raises(ValueError, match=r"W_hh: expected shape \(2, 2\), got \(2, 3\)"):
         forward(CELL, {**W, "W_hh": np.zeros((2, 3))}, X)
+    with pytest.raises(ValueError, match="W_hh: expected finite numbers, got nan"):
+        forward(CELL, {**W, "W_hh": np.full((2, 2), np.nan)}, X)
+    with pytest.raises(ValueError, match="weights: expected a mapping with the entries W_xh, W_hh, b_h, got"):
+        forward(CELL, list(W.values()), X)
     with pytest.raises(ValueError, match="weights: expected one dtype"):
         forward(CELL, {**W, "b_h": np.zeros(2, np.float32)}, X)
 
@@ -221,6 +228,10 @@ def test_bad_output_gradients_are_named():
         backward(tape, {"y": h})
     with pytest.raises(ValueError, match=r"dh: expected shape \(5, 1, 2\), got \(4, 1, 2\)"):
         backward(tape, {"h": h[1:]})
+    with pytest.raises(ValueError, match="dh: expected finite numbers, got nan"):
+        backward(tape, {"h": np.full_like(h, np.nan)})
+    with pytest.raises(ValueError, match="d_outputs: expected a mapping such as"):
+        backward(tape, h)
 
 
 def test_sizes_must_be_positive_whole_numbers():

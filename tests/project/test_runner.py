@@ -35,6 +35,7 @@ def test_torch_for_the_cpu_comes_from_its_own_index_alone_and_first():
     assert [*cpu[:1], *cpu[2:]] == plain
     assert cpu[1][4:] == [
         *("--disable-pip-version-check", "--no-input", "--no-deps"),
+        "--force-reinstall",  # else a build with CUDA that is there already would do
         *("--index-url", "https://download.pytorch.org/whl/cpu", run.pinned("torch")),
     ]
     assert run.pinned("torch").startswith("torch==")

@@ -76,11 +76,8 @@ def count(sequences: Sequence[Array], order: int, vocabulary_size: int) -> Count
 
 
 @dataclass(frozen=True)
-class MaximumLikelihood:
-    """Relative frequencies: p(w | context) = c(context, w) / c(context).
-
-    After a context that never occurred this is 0/0; such a context gets the uniform distribution, 1/V.
-    """
+class NGramModel:
+    """What n-gram models share: they differ only in how they combine counts into a probability."""
 
     counts: Counts
 
@@ -93,51 +90,50 @@ class MaximumLikelihood:
         """The orders m whose counts the probability depends on."""
         return (self.counts.order,)
 
-    def log_probabilities(self, sequences: Sequence[Array]) -> list[Array]:
-        return _logarithms(self, sequences)
-
-    def distribution(self, context: Sequence[int] | Array) -> Array:
-        return _distribution(self, context)
-
     def combine(self, c: Array, total: Array) -> Array:
         """Probability of tokens from the counts of their m-grams and contexts, (orders, …) each."""
+        raise NotImplementedError
+
+    def log_probabilities(self, sequences: Sequence[Array]) -> list[Array]:
+        """log p(w_t | context) of every token of every sequence: arrays (T,) like the sequences."""
+        c, total = _tally(self.counts, sequences, self.orders)
+        with np.errstate(divide="ignore"):  # log 0 = −∞ is the right answer for a token that the model excludes
+            logarithms = np.log(self.combine(c, total))
+        return np.split(logarithms, np.cumsum([len(sequence) for sequence in sequences])[:-1])
+
+    def distribution(self, context: Sequence[int] | Array) -> Array:
+        """p(· | context), shape (V,); of a longer context only the last n − 1 tokens count."""
+        return _distribution(self, context)
+
+
+@dataclass(frozen=True)
+class MaximumLikelihood(NGramModel):
+    """Relative frequencies: p(w | context) = c(context, w) / c(context).
+
+    After a context that never occurred this is 0/0; such a context gets the uniform distribution, 1/V.
+    """
+
+    def combine(self, c: Array, total: Array) -> Array:
         with np.errstate(invalid="ignore", divide="ignore"):
             return np.where(total[-1] > 0, c[-1] / total[-1], 1 / self.vocabulary_size)
 
 
 @dataclass(frozen=True)
-class AddK:
+class AddK(NGramModel):
     """Every n-gram is counted k times more than it occurred: p = (c(context, w) + k) / (c(context) + k V), k > 0."""
 
-    counts: Counts
     k: float
 
     def __post_init__(self) -> None:
         if not 0 < self.k < np.inf:
             raise ValueError(f"k: expected a positive number, got {self.k}")
 
-    @property
-    def vocabulary_size(self) -> int:
-        return self.counts.vocabulary_size
-
-    @property
-    def orders(self) -> Sequence[int]:
-        """As for MaximumLikelihood."""
-        return (self.counts.order,)
-
-    def log_probabilities(self, sequences: Sequence[Array]) -> list[Array]:
-        return _logarithms(self, sequences)
-
-    def distribution(self, context: Sequence[int] | Array) -> Array:
-        return _distribution(self, context)
-
     def combine(self, c: Array, total: Array) -> Array:
-        """As for MaximumLikelihood."""
         return (c[-1] + self.k) / (total[-1] + self.k * self.vocabulary_size)
 
 
 @dataclass(frozen=True)
-class Interpolated:
+class Interpolated(NGramModel):
     """Each order mixed with the next lower one (Jelinek & Mercer 1980):
 
         p_m(w | context) = λ_m c(context, w) / c(context) + (1 − λ_m) p_{m−1}(w | shorter context),   p_0 = 1/V
@@ -145,31 +141,18 @@ class Interpolated:
     lambdas holds λ_1 … λ_n, each from 0 to 1. After a context that never occurred p_m is p_{m−1}.
     """
 
-    counts: Counts
     lambdas: tuple[float, ...]
 
     def __post_init__(self) -> None:
         require_shape("lambdas", np.asarray(self.lambdas), (self.counts.order,))
         if not all(0 <= weight <= 1 for weight in self.lambdas):
-            raise ValueError(f"lambdas: expected weights from 0 to 1, got {self.lambdas}")
-
-    @property
-    def vocabulary_size(self) -> int:
-        return self.counts.vocabulary_size
+            raise ValueError(f"lambdas: expected numbers from 0 to 1, got {self.lambdas}")
 
     @property
     def orders(self) -> Sequence[int]:
-        """As for MaximumLikelihood."""
         return range(1, self.counts.order + 1)
 
-    def log_probabilities(self, sequences: Sequence[Array]) -> list[Array]:
-        return _logarithms(self, sequences)
-
-    def distribution(self, context: Sequence[int] | Array) -> Array:
-        return _distribution(self, context)
-
     def combine(self, c: Array, total: Array) -> Array:
-        """As for MaximumLikelihood."""
         p = np.full(c.shape[1:], 1 / self.vocabulary_size)
         for weight, frequency, seen in zip(self.lambdas, _frequencies(c, total), total > 0, strict=True):
             p = np.where(seen, weight * frequency + (1 - weight) * p, p)
@@ -207,7 +190,7 @@ def interpolate(counts: Counts, development: Sequence[Array], rounds: int = 40) 
         for m in reversed(range(counts.order)):
             stopped = np.where(seen[m], reached * lambdas[m] * frequencies[m] / p[m + 1], 0)
             able = (reached * seen[m]).sum()
-            lambdas[m] = stopped.sum() / able if able > 0 else 0.5
+            lambdas[m] = min(1.0, stopped.sum() / able) if able > 0 else 0.5  # round-off may leave a share above 1
             reached = reached - stopped
     return Interpolated(counts, tuple(float(weight) for weight in lambdas))
 
@@ -256,14 +239,7 @@ def _frequencies(c: Array, total: Array) -> Array:
     return c / np.maximum(total, 1)  # 0 where the context never occurred
 
 
-def _logarithms(model: MaximumLikelihood | AddK | Interpolated, sequences: Sequence[Array]) -> list[Array]:
-    c, total = _tally(model.counts, sequences, model.orders)
-    with np.errstate(divide="ignore"):  # log 0 = −∞ is the right answer for a token that the model excludes
-        logarithms = np.log(model.combine(c, total))
-    return np.split(logarithms, np.cumsum([len(sequence) for sequence in sequences])[:-1])
-
-
-def _distribution(model: MaximumLikelihood | AddK | Interpolated, context: Sequence[int] | Array) -> Array:
+def _distribution(model: NGramModel, context: Sequence[int] | Array) -> Array:
     counts = model.counts
     V, n = counts.vocabulary_size, counts.order
     if len(context):

@@ -5,7 +5,7 @@ from itertools import product
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from companion.measures import cross_entropy, perplexity
@@ -121,6 +121,7 @@ def test_a_bigram_worked_by_hand():
 
 @settings(max_examples=30)
 @given(sequences, sequences, st.integers(1, 3))
+@example([np.array([0]), np.array([0]), np.array([2, 1, 1, 2, 0])], [np.array([0]), np.array([2, 2, 0])], 2)  # λ_1 → 1
 def test_the_chosen_weights_beat_a_grid_of_others_on_the_development_text(texts, development, n):
     counts = count(texts, n, V)
     chosen = cross_entropy(interpolate(counts, development, rounds=300), development)
@@ -157,7 +158,7 @@ def test_every_round_makes_the_development_text_more_probable(texts, development
         (lambda: count([np.array([0])], 6, 2000), r"order: 6-grams over 2000 tokens need V\*\*n < 2\*\*63"),
         (lambda: AddK(count([np.array([0])], 1, V), 0), "k: expected a positive number, got 0"),
         (lambda: Interpolated(count([np.array([0])], 2, V), (0.5,)), r"lambdas: expected shape \(2,\), got \(1,\)"),
-        (lambda: Interpolated(count([np.array([0])], 1, V), (1.5,)), "lambdas: expected weights from 0 to 1"),
+        (lambda: Interpolated(count([np.array([0])], 1, V), (1.5,)), "lambdas: expected numbers from 0 to 1"),
         (lambda: MaximumLikelihood(count([np.array([0])], 2, V)).distribution([4]), "context: expected token numbers"),
         (
             lambda: MaximumLikelihood(count([np.array([0])], 2, V)).log_probabilities([np.array([9, 0])]),

@@ -97,6 +97,17 @@ def cross_entropy(logits: Array, targets: Array) -> tuple[float, Array]:
     return float((d * (np.log(total) - shifted)).sum()), y - d
 
 
+def squared_error(outputs: Array, targets: Array) -> tuple[float, Array]:
+    """Sum of the squared errors of outputs against targets of the same shape (..., O), and its gradient.
+
+    Returns the loss and d_outputs = 2 (outputs − targets). Raises ValueError when the shapes differ, or for NaN.
+    """
+    raw = np.asarray(outputs)
+    outputs = require_array("outputs", raw, (*"ABCDEFG"[: max(raw.ndim - 1, 0)], "O"))
+    error = outputs - require_array("targets", targets, outputs.shape).astype(outputs.dtype, copy=False)
+    return float(np.vdot(error, error)), 2 * error
+
+
 def one_hot(tokens: Array, size: int) -> Array:
     """Vectors with a single 1: integers (...) in 0 … size − 1 → (..., size), float64."""
     tokens = np.asarray(tokens)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -85,6 +85,9 @@ def spread_inputs(arity: Arity, x: Array, steps: int) -> Array:
     return spread
 
 
+Loss = Callable[[Array, Array], tuple[float, Array]]
+
+
 def loss_and_gradients(
     cell: Cell,
     weights: Arrays,
@@ -92,23 +95,25 @@ def loss_and_gradients(
     targets: Array,
     h_0: Array | None = None,
     arity: Arity = MANY_TO_MANY,
+    loss: Loss = cross_entropy,
 ) -> tuple[float, dict[str, Array], Tape]:
-    """Cross-entropy of a recurrent layer with a softmax readout, summed over steps and sequences, with all gradients.
+    """Loss of a recurrent layer with a readout, summed over steps and sequences, with all gradients.
 
     weights  the cell's and the readout's, under their own names
     x        (T, B, I) or tokens (T, B)
-    targets  for the answering steps only: classes (n, B) or distributions (n, B, O)
+    targets  for the answering steps only: classes (n, B) or distributions (n, B, O); numbers (n, B, O) to be met
     arity    chooses the answering steps; what each step reads is in x already (see `spread_inputs`)
-    Returns the loss in nats, the gradients (weights' names, "dx", "dh_0") and the tape.
-    Raises ValueError for a cell with output weights of its own, and as `forward` and `cross_entropy` do.
+    loss     of logits against targets, with its gradient: `cross_entropy` of their softmax, or `squared_error`
+    Returns the loss, the gradients (weights' names, "dx", "dh_0") and the tape.
+    Raises ValueError for a cell with output weights of its own, and as `forward` and the loss do.
     """
     h, tape = forward(cell, without_readout(cell, weights), x, h_0)
     answering = h[1:][arity.answers]
-    loss, dlogits = cross_entropy(readout(weights, answering), targets)
+    total, dlogits = loss(readout(weights, answering), targets)
     gradients, d_answering = readout_gradients(weights, answering, dlogits)
     dh = np.zeros_like(h)
     dh[1:][arity.answers] = d_answering
-    return loss, gradients | backward(tape, {cell.outputs[0]: dh}), tape
+    return total, gradients | backward(tape, {cell.outputs[0]: dh}), tape
 
 
 def forward_stack(

@@ -64,7 +64,7 @@ def show(name: str, value: ArrayLike, digits: int = 5) -> None:
     print(f"{name} = {layout}")
 
 
-def agree(what: str, ours: ArrayLike, other: ArrayLike, bound: float) -> None:
+def agree(what: str, ours: ArrayLike, other: ArrayLike, bound: float, equation: str = "") -> None:
     """Assert that two results are closer than ``bound`` everywhere, and print that bound.
 
     The measured difference is not printed, since it differs between machines. When the environment variable
@@ -75,6 +75,8 @@ def agree(what: str, ours: ArrayLike, other: ArrayLike, bound: float) -> None:
         ours: a number or an array.
         other: the same quantity computed another way, of the same shape.
         bound: largest difference allowed, above 0.
+        equation: label of the chapter's equation that this compares, such as ``eq-bp1``; the book's list of equations
+            takes it from here.
 
     Raises:
         ValueError: when the shapes differ, when a value is NaN or infinite, or when the bound is not positive.

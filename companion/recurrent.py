@@ -72,7 +72,7 @@ def weight_shapes(cell: Cell) -> dict[str, tuple[int, ...]]:
     shapes: dict[str, tuple[int, ...]] = {}
     for k, sources in cell.wiring.items():
         for s in sources:
-            shapes[_weight(s, k)] = (cell.sizes[k], cell.sizes[_vector(s)])
+            shapes[weight_name(s, k)] = (cell.sizes[k], cell.sizes[_vector(s)])
         shapes[f"b_{k}"] = (cell.sizes[k],)
     return shapes
 
@@ -81,7 +81,8 @@ def _vector(source: str) -> str:
     return source.removesuffix(BEFORE)
 
 
-def _weight(source: str, k: str) -> str:
+def weight_name(source: str, k: str) -> str:
+    """Name of the weight between an entry of a wiring and a pre-activation: ("h_before", "h") → "W_hh"."""
     return f"W_{_vector(source)}{k}"
 
 
@@ -147,7 +148,9 @@ def backward(tape: Tape, d_outputs: Arrays) -> dict[str, Array]:
     gradients: dict[str, Array] = {}
     for k, sources in tape.cell.wiring.items():
         for s in sources:
-            gradients[_weight(s, k)] = _sum_of_products(da[k][1:], _source_rows(tape, s), tape.cell.sizes[_vector(s)])
+            gradients[weight_name(s, k)] = _sum_of_products(
+                da[k][1:], source_rows(tape, s), tape.cell.sizes[_vector(s)]
+            )
         gradients[f"b_{k}"] = da[k][1:].sum(axis=(0, 1))
     if tape.x.ndim == 3:
         fed = [k for k, sources in tape.cell.wiring.items() if "x" in sources]
@@ -165,7 +168,8 @@ def _input_products(cell: Cell, w: Arrays, x: Array) -> dict[str, Array]:
     return products
 
 
-def _source_rows(tape: Tape, source: str) -> Array:
+def source_rows(tape: Tape, source: str) -> Array:
+    """What a weight multiplied at each step: for "h_before" the rows h_0 … h_{T-1}, (T, B, ·); for "x" the input."""
     if source == "x":
         return tape.x
     rows = tape[_vector(source)]

@@ -21,6 +21,10 @@ NOISE = 1e-9
 
 MOST_DIGITS = 8  # beyond it, the noise above is as large as the last digit
 
+# How large a bound may be beside the largest entry compared, in the check of an equation. With a thousandth, a change
+# of any entry by a hundredth of the largest one is always seen: 0.01 - 0.001 > 0.001.
+LARGEST_BOUND = 1e-3
+
 
 def show(name: str, value: ArrayLike, digits: int = 5) -> None:
     """Print ``name = value`` with every number rounded to ``digits`` decimals.
@@ -75,11 +79,14 @@ def agree(what: str, ours: ArrayLike, other: ArrayLike, bound: float, equation: 
         ours: a number or an array.
         other: the same quantity computed another way, of the same shape.
         bound: largest difference allowed, above 0.
-        equation: label of the chapter's equation that this compares, such as ``eq-bp1``; the book's list of equations
-            takes it from here.
+        equation: label of the chapter's equation that this checks, such as ``eq-bp1``; the book's page of equations
+            takes it from here. A check of an equation must be able to fail: the two results may not share memory,
+            and ``bound`` must be below a thousandth of the largest entry of the two. Then a change of any entry of
+            either, by one percent of the largest, makes it fail.
 
     Raises:
-        ValueError: when the shapes differ, when a value is NaN or infinite, or when the bound is not positive.
+        ValueError: when the shapes differ, when a value is NaN or infinite, when the bound is not positive, and when
+            the check of an equation could not fail (see above).
         AssertionError: when the results differ; the message holds both numbers and where they stand.
     """
     if not 0 < bound < np.inf:
@@ -95,6 +102,8 @@ def agree(what: str, ours: ArrayLike, other: ArrayLike, bound: float, equation: 
         if not np.all(np.isfinite(array)):
             index = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
             raise ValueError(f"{what}: {_element(argument, index)} should be a finite number, but it is {array[index]}")
+    if equation:
+        _can_fail(what, left, right, bound, equation, same=ours is other and not isinstance(ours, int))
     difference = np.abs(left.astype(np.float64) - right.astype(np.float64))
     index = tuple(int(i) for i in np.unravel_index(int(np.argmax(difference)), difference.shape))
     largest = float(difference[index])
@@ -107,6 +116,20 @@ def agree(what: str, ours: ArrayLike, other: ArrayLike, bound: float, equation: 
         with Path(report).open("a", encoding="utf-8") as file:
             file.write(f"{what}\t{largest:.2e}\t{bound:g}\n")
     print(f"{what}: largest difference below {bound:g}")
+
+
+def _can_fail(what: str, ours: np.ndarray, other: np.ndarray, bound: float, equation: str, same: bool) -> None:
+    """Refuse a check of an equation that nothing could make fail."""
+    if not isinstance(equation, str) or not equation.startswith("eq-"):
+        raise ValueError(f"{what}: equation should be a label such as 'eq-bp1', but it is {equation!r}")
+    if same or np.shares_memory(ours, other):
+        raise ValueError(f"{what}: other should be computed apart from ours, but the two share their memory")
+    largest = max(float(np.abs(array.astype(np.float64)).max()) for array in (ours, other))
+    if not bound < LARGEST_BOUND * largest:
+        raise ValueError(
+            f"{what}: bound should be below {LARGEST_BOUND:g} of the largest entry compared, {largest:.3g}, so that "
+            f"the check of {equation} can fail, but it is {bound:g}"
+        )
 
 
 def _as_array(name: str, value: ArrayLike) -> np.ndarray:

@@ -8,7 +8,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from companion.report import NOISE, agree, show
+from companion.report import LARGEST_BOUND, NOISE, agree, show
 
 finite = st.floats(-1e3, 1e3, allow_subnormal=True)
 
@@ -167,6 +167,96 @@ def test_agree_refuses_to_compare_nothing():
         agree("y", [], [], 1.0)
 
 
+nonzero = st.floats(1e-6, 1e3) | st.floats(-1e3, -1e-6)
+
+
+@given(
+    hnp.arrays(np.float64, hnp.array_shapes(max_dims=3, max_side=4), elements=nonzero),
+    st.floats(1e-12, 0.999),
+    st.floats(-0.999, 0.999),
+    st.data(),
+)
+def test_the_check_of_an_equation_fails_when_any_entry_of_either_side_moves_by_a_percent_of_the_largest(
+    ours, share, distance, data
+):
+    """For every bound that agree accepts and every two results that it lets pass, however far apart within the bound."""
+    bound = share * LARGEST_BOUND * np.abs(ours).max()
+    signs = data.draw(hnp.arrays(np.int8, ours.shape, elements=st.sampled_from([-1, 1])))
+    other = ours + 0.9 * distance * bound * signs
+    assume(np.all(np.abs(other - ours) < bound))  # not so where the bound is smaller than the last bit
+    try:
+        agree_quietly(ours, other, bound, "eq-a")
+    except ValueError as error:
+        assume("should be below" not in str(error))  # other may be the smaller one, and its largest entry too small
+        raise
+    index = data.draw(st.sampled_from(list(np.ndindex(ours.shape))))
+    step = data.draw(st.sampled_from([-0.01, 0.01]))
+    for side in (ours, other):
+        moved = side.copy()
+        moved[index] += step * np.abs(side).max()
+        with pytest.raises(AssertionError, match="which is not below"):
+            agree("grad", *((moved, other) if side is ours else (ours, moved)), bound, equation="eq-a")
+
+
+def shared():
+    array, number = np.arange(6.0), np.float64(2.5)
+    return {
+        "the same array": (array, array),
+        "a view": (array, array.reshape(6)),
+        "overlapping parts": (array[1:4], array[2:5]),
+        "the transpose": (array.reshape(2, 3)[:, :2], array.reshape(2, 3)[:, :2].T),
+        "the same number": (number, number),
+        "the same list": (both := [1.0, 2.0], both),
+    }
+
+
+@pytest.mark.parametrize("how", shared())
+def test_the_check_of_an_equation_refuses_two_names_of_one_result(how):
+    with pytest.raises(ValueError, match=r"^h: other should be computed apart from ours, but the two share"):
+        agree("h", *shared()[how], 1e-12, equation="eq-a")
+
+
+def test_a_tensor_made_from_the_array_shares_its_memory():
+    torch = pytest.importorskip("torch")
+    h = np.array([0.5, 0.25])
+    with pytest.raises(ValueError, match=r"^h: other should be computed apart"):
+        agree("h", h, torch.from_numpy(h), 1e-12, equation="eq-a")
+    agree_quietly(h, torch.tensor([0.5, 0.25], dtype=torch.float64), 1e-12, "eq-a")
+
+
+def test_interleaved_parts_of_one_array_and_equal_counts_do_not_share():
+    h = np.array([[1.0, 1.0], [2.0, 2.0]])
+    agree_quietly(h[:, 0], h[:, 1], 1e-12, "eq-a")
+    agree_quietly(24, 24, 1e-9, "eq-a")  # Python keeps one object for each small whole number
+
+
+@pytest.mark.parametrize("bound", [1e-3, 2e-3, 1.0])
+def test_the_check_of_an_equation_refuses_a_bound_that_is_not_small_beside_what_it_compares(bound):
+    with pytest.raises(
+        ValueError, match=r"^h: bound should be below 0\.001 of the largest entry compared, 1e-10, .*eq-a"
+    ):
+        agree("h", [1e-10, 0.0], [1e-10, 0.0], bound * 1e-10, equation="eq-a")
+    agree_quietly([1e-10, 0.0], [1e-10, 0.0], bound * 1e-10, "")
+    agree_quietly([1e-10, 0.0], [1e-10, 0.0], 0.99e-13, "eq-a")
+
+
+def test_the_check_of_an_equation_refuses_zeros():
+    with pytest.raises(ValueError, match="largest entry compared, 0,"):
+        agree("h", [0.0], [0.0], 1e-300, equation="eq-a")
+
+
+def test_what_is_large_in_one_of_the_two_only_is_a_difference_and_no_vacuous_check():
+    for ours, other in ((0.0, -1.0), (-1.0, 0.0)):
+        with pytest.raises(AssertionError, match="a difference of 1.00e"):
+            agree("h", ours, other, 1e-9, equation="eq-a")
+
+
+@pytest.mark.parametrize("equation", ["bp1", " eq-bp1", 1, True])
+def test_agree_refuses_what_is_no_label(equation):
+    with pytest.raises(ValueError, match=r"^h: equation should be a label such as 'eq-bp1'"):
+        agree("h", 1.0, 1.5, 1.0, equation=equation)
+
+
 def test_a_torch_tensor_with_history_is_accepted(capsys):
     torch = pytest.importorskip("torch")
     tensor = torch.tensor([0.25], dtype=torch.float64, requires_grad=True)
@@ -181,6 +271,6 @@ def shown(name, value, digits):
     return out.getvalue()
 
 
-def agree_quietly(ours, other, bound):
+def agree_quietly(ours, other, bound, equation=""):
     with contextlib.redirect_stdout(io.StringIO()):
-        agree("grad", ours, other, bound)
+        agree("grad", ours, other, bound, equation=equation)

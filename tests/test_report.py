@@ -179,7 +179,7 @@ nonzero = st.floats(1e-6, 1e3) | st.floats(-1e3, -1e-6)
 def test_the_check_of_an_equation_fails_when_any_entry_of_either_side_moves_by_a_percent_of_the_largest(
     ours, share, distance, data
 ):
-    """For every bound that agree accepts and every two results that it lets pass, however far apart within the bound."""
+    """For every bound that agree accepts and every two results that it lets pass."""
     bound = share * LARGEST_BOUND * np.abs(ours).max()
     signs = data.draw(hnp.arrays(np.int8, ours.shape, elements=st.sampled_from([-1, 1])))
     other = ours + 0.9 * distance * bound * signs

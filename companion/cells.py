@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 from companion.functions import SOFTMAX, TANH, Activation
 from companion.recurrent import Arrays
@@ -47,6 +48,55 @@ class Elman:
     def back(self, w: Arrays, slopes: Arrays, d: Arrays) -> tuple[dict[str, Array], dict[str, Array]]:
         da_h = self.activation.pull(slopes["h"], d["h"])  # (B, H)
         return {"h": da_h}, {"h": da_h @ w["W_hh"]}
+
+
+@dataclass(frozen=True)
+class SkipElman:
+    """Elman's network with a second way back, which skips s − 1 steps (Lin et al. 1996 study such delays).
+
+        h_t = tanh(W_xh x_t + W_hh h_{t-1} + W_sh h_{t-s} + b_h)        W_sh (H, H), s ≥ 2; states before h_0 are 0
+
+    Chapter "Remedies". The states in between are carried as vectors d1 … and s, the oldest; each step moves all on.
+    """
+
+    inputs: int
+    hidden: int
+    skip: int
+    activation: Activation = TANH
+
+    def __post_init__(self) -> None:
+        require_size("inputs", self.inputs)
+        require_size("hidden", self.hidden)
+        require_size("skip", self.skip, least=2)
+
+    @property
+    def state(self) -> tuple[str, ...]:
+        """h_t, h_{t-1}, …, h_{t-s+1} under the names h, d1, …, s."""
+        return ("h", *(f"d{k}" for k in range(1, self.skip - 1)), "s")
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        return {"x": self.inputs} | dict.fromkeys(self.state, self.hidden)
+
+    @property
+    def wiring(self) -> dict[str, tuple[str, ...]]:
+        return {"h": ("x", "h_before", "s_before")}
+
+    outputs = ("h",)
+
+    def step(self, w: Arrays, a: Arrays, before: Arrays) -> dict[str, Array]:
+        a_h = a["h"] + before["h"] @ w["W_hh"].T + before["s"] @ w["W_sh"].T  # (B, H)
+        moved = {older: before[newer] for newer, older in pairwise(self.state)}
+        return {"h": self.activation(a_h)} | moved
+
+    def slopes(self, w: Arrays, kept: Arrays) -> dict[str, Array]:
+        return {"h": self.activation.slopes(kept["h"])}
+
+    def back(self, w: Arrays, slopes: Arrays, d: Arrays) -> tuple[dict[str, Array], dict[str, Array]]:
+        da_h = self.activation.pull(slopes["h"], d["h"])  # (B, H)
+        d_before = {newer: d[older] for newer, older in pairwise(self.state)}
+        d_before["h"] = d_before["h"] + da_h @ w["W_hh"]
+        return {"h": da_h}, d_before | {"s": da_h @ w["W_sh"]}
 
 
 @dataclass(frozen=True)

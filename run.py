@@ -175,11 +175,13 @@ def test_fast(arguments: list[str]) -> int:
 
 def notebooks(arguments: list[str]) -> int:
     set_up()
-    return run([str(PYTHON), "tools/notebooks.py", *arguments], notebooks=True)
+    executed = run([str(PYTHON), "tools/notebooks.py", *arguments], notebooks=True)
+    return executed or run([str(PYTHON), "tools/equations.py"])  # the page that lists what they check
 
 
 def text(arguments: list[str]) -> int:
-    return notebooks(["--to-text", *arguments])
+    set_up()
+    return run([str(PYTHON), "tools/notebooks.py", "--to-text", *arguments], notebooks=True)
 
 
 def serve(arguments: list[str]) -> int:
@@ -225,7 +227,7 @@ COMMANDS = {
     "book": (book, "build the book, with warnings as errors"),
     "test": (test, "every check: style, types, tests, the book, its notebooks, the site in a browser"),
     "test-fast": (test_fast, "the unit tests only"),
-    "notebooks": (notebooks, "execute book/text/NAME.md into book/NAME.ipynb (default: all)"),
+    "notebooks": (notebooks, "execute book/text/NAME.md into book/NAME.ipynb (default: all); list their equations"),
     "text": (text, "bring edits made in Jupyter back to book/text"),
     "serve": (serve, "build the book and show it on this machine [PORT]"),
     "lock": (lock, "refresh constraints.txt"),

@@ -268,8 +268,8 @@ def page(parts: dict[str, list[Chapter]]) -> str:
         "# The equations and their checks",
         f"This page gathers the {len(equations)} numbered equations of {in_words(list(listed))}. Cells of their "
         f"chapters compute {computed} of them, each in more than one way, and compare the results; this makes "
-        f"{len(comparisons)} comparisons. Where an equation is not computed, the page says why. Its number leads to its "
-        "place in the book. "
+        f"{len(comparisons)} comparisons. Where an equation is not computed, the page says why. Its number leads to "
+        "its place in the book. "
         f"{in_words(list(EARLIER))} came before this page: there the checks stand in the chapters only.",
         "Under an equation stands what was compared, as its cell prints it, and a bound: no entry of the one result "
         "differs from the same entry of the other by that much. The comparison, `companion.report.agree`, refuses two "

@@ -60,7 +60,9 @@ class Check:
     """A call of agree that names an equation."""
 
     equation: str
-    printed: tuple[tuple[str, str], ...]  # what was compared and the bound, for each time it ran
+    ours: str  # the source of what was compared
+    other: str
+    printed: tuple[tuple[str, str], ...]  # the words and the bound, for each time it ran
     problems: tuple[str, ...]
 
 
@@ -147,11 +149,12 @@ def read_checks(notebook: NotebookNode) -> Iterator[Check]:
 
 def read_check(call: dict[str, ast.expr], calls: list[dict[str, ast.expr]], said: list[str], once: Once) -> Check:
     label = ast.unparse(call["equation"]) if not is_text(call["equation"]) else ast.literal_eval(call["equation"])
+    ours, other = ast.unparse(call["ours"]), ast.unparse(call["other"])
     wrong = []
     if not is_text(call["equation"]):
         wrong.append("equation should be written out, so that one can search for it")
     if same_source(call["ours"], call["other"], once):
-        wrong.append(f"compares {ast.unparse(call['ours'])} with itself")
+        wrong.append(f"compares {ours} with itself")
     printed = []
     for line in said:
         match = re.fullmatch(r"(.+): largest difference below (\S+)", line)
@@ -162,7 +165,7 @@ def read_check(call: dict[str, ast.expr], calls: list[dict[str, ast.expr]], said
             printed.append((match[1], match[2]))
     if not printed:
         wrong.append(f"agree({ast.unparse(call['what'])}, …) prints nothing in its own cell")
-    return Check(label, tuple(printed), tuple(wrong))
+    return Check(label, ours, other, tuple(printed), tuple(wrong))
 
 
 def arguments(call: ast.Call) -> dict[str, ast.expr]:
@@ -271,10 +274,10 @@ def page(parts: dict[str, list[Chapter]]) -> str:
         f"{len(comparisons)} comparisons. Where an equation is not computed, the page says why. Its number leads to "
         "its place in the book. "
         f"{in_words(list(EARLIER))} came before this page: there the checks stand in the chapters only.",
-        "Under an equation stands what was compared, as its cell prints it, and a bound: no entry of the one result "
-        "differs from the same entry of the other by that much. The comparison, `companion.report.agree`, refuses two "
-        "names of one array and a bound above a thousandth of the largest entry. So it fails when any entry of either "
-        "result moves by one percent of the largest.",
+        "Under an equation stands what its cell prints: the words, and a bound below which all differences lie, entry "
+        "by entry. Then come the two results that were compared, as the cell names them. The comparison, "
+        "`companion.report.agree`, refuses two names of one array and a bound above a thousandth of the largest entry. "
+        "So it fails when any entry of either result moves by one percent of the largest.",
     ]
     for chapter in chapters:
         blocks += [f"## {chapter.title}", f"The chapter: []({chapter.name}.ipynb)."]
@@ -291,7 +294,8 @@ def verdicts(equation: Equation, checks: tuple[Check, ...]) -> Iterator[str]:
         yield f"- Not computed: {equation.reason}"
     for check in checks:
         if check.equation == equation.label:
-            yield from (f"- {escaped(what)}: below {bound}" for what, bound in check.printed)
+            said = "; ".join(f"{escaped(what)} below {bound}" for what, bound in check.printed)
+            yield f"- {said}: `{check.ours}` against `{check.other}`"
 
 
 def escaped(text: str) -> str:

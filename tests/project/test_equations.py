@@ -73,8 +73,7 @@ $$
 y = 2 x
 $$
 
-- x\\_1 doubled: below 1e-12
-- x\\_2 doubled: below 1e-12
+- x\\_1 doubled below 1e-12; x\\_2 doubled below 1e-12: `2 * x_t` against `x_t + x_t`
 
 ### A definition
 
@@ -94,7 +93,7 @@ $$
 \\end{aligned}
 $$
 
-- \\|x\\|^2 \\[a\\_b\\]: below 1e-09
+- \\|x\\|^2 \\[a\\_b\\] below 1e-09: `np.linalg.norm(x) ** 2` against `x @ x`
 """
 
 

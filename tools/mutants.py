@@ -1,0 +1,359 @@
+"""Seeded faults: break companion in every way that mutation_operators.py knows, one at a time, and see a test turn red.
+
+    python tools/mutants.py               every mutant, what `make mutants` runs
+    python tools/mutants.py cells bptt    those of these modules only
+    python tools/mutants.py --sample 24   some of every module, always the same ones, what `make test` runs
+    python tools/mutants.py --list        their ids, nothing is run
+
+A mutant is a module with one node of its syntax tree replaced, in a copy of the repository. It meets the module's own
+test file, then the other unit tests that import it, then the notebooks that do. What none of them notices must stand,
+with its reason, in tests/mutants.toml, under an id that survives when lines move.
+
+Own code because: mutmut's operators are fixed; Cosmic Ray takes operators as plugins, but starts an interpreter for
+each mutant (seconds to import torch; a fork of a warm process needs none) and changes the working files in place.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import hashlib
+import importlib
+import json
+import multiprocessing
+import os
+import re
+import shutil
+import signal
+import sys
+import tempfile
+import time
+import tomllib
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import zip_longest
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Any
+
+from mutation_operators import OPERATORS, Mutant, fields_of, mutants_of
+
+ROOT = Path(__file__).resolve().parents[1]
+LISTED = Path("tests", "mutants.toml")
+MODULES = (
+    *("functions", "cells", "recurrent", "networks", "gradients", "optimisers"),
+    *("bptt", "rtrl", "truncation", "dynamics", "initialisation"),
+)
+REQUIRED = 0.95
+COPIED = ("companion", "tests", "tools", "book", "pyproject.toml")
+WARM = ("numpy", "torch", "torch._dynamo", "hypothesis.extra.numpy", "pytest", "matplotlib.pyplot")
+FORK = sys.platform == "linux"  # elsewhere it is not safe once torch is loaded: every run starts an interpreter
+SPARE = 30.0  # seconds that a run may take beyond ten times what the unchanged code took
+
+KILLED, HUNG, SURVIVED = "killed", "hung", "survived"
+Stage = Sequence[str]  # test files or notebooks, relative to the root
+
+
+# --- which tests see a module ----------------------------------------------------------------------------------------
+
+
+def imported(source: str, names: Mapping[str, str]) -> set[str]:
+    """Modules of companion that a text imports; `names` says from which module each name of the package comes."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(source)):
+        match node:
+            case ast.ImportFrom("companion", aliases):
+                found |= {names.get(alias.name, alias.name) for alias in aliases}
+            case ast.ImportFrom(str(module)) if module.startswith("companion."):
+                found.add(module.removeprefix("companion."))
+            case ast.Import(aliases) if any(alias.name.partition(".")[0] == "companion" for alias in aliases):
+                found |= {alias.name.partition(".")[2] for alias in aliases} - {""} or set(names.values())
+    return found
+
+
+def code(path: Path) -> str:
+    """The Python of a file; of a notebook, that of its code cells without magic."""
+    text = path.read_text(encoding="utf-8")
+    if path.suffix == ".ipynb":
+        cells = json.loads(text)["cells"]
+        text = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
+    return re.sub(r"^(\s*)[%!].*", r"\1pass", text, flags=re.MULTILINE)
+
+
+def stages(root: Path, module: str) -> list[Stage]:
+    """Test files, then more test files, then notebooks, for a mutant of this module to meet; a stage may be empty."""
+    package = ast.parse((root / "companion" / "__init__.py").read_text(encoding="utf-8"))
+    lines = [node for node in package.body if isinstance(node, ast.ImportFrom)]
+    names = {alias.name: str(node.module).removeprefix("companion.") for node in lines for alias in node.names}
+
+    def users(pattern: str) -> dict[Path, set[str]]:
+        return {path.relative_to(root): imported(code(path), names) for path in sorted(root.glob(pattern))}
+
+    inside = {path.stem: modules for path, modules in users("companion/*.py").items() if path.stem != "__init__"}
+    reached = {module}
+    while more := {user for user, modules in inside.items() if modules & reached} - reached:
+        reached |= more
+    tests = users("tests/test_*.py")
+    direct = [path for path, modules in tests.items() if module in modules]
+    own = [path for path in direct if path.stem == f"test_{module}"] or direct
+    rest = [path for path in direct if path not in own]
+    rest += [path for path, modules in tests.items() if path not in direct and modules & reached]
+    notebooks = [path for path, modules in users("book/*.ipynb").items() if module in modules]
+    return [[path.as_posix() for path in stage] for stage in (own, rest, notebooks)]
+
+
+# --- one run ---------------------------------------------------------------------------------------------------------
+
+
+def child(sender: Connection, directory: str, stage: Stage) -> None:
+    """Run pytest on a stage in a process of its own that sees only the copy in `directory`; send what failed first."""
+    if FORK:
+        os.setsid()  # so that a notebook's kernel ends with it
+    silence = os.open(os.devnull, os.O_RDWR)
+    for stream in (1, 2):
+        os.dup2(silence, stream)
+    for name in [name for name in os.environ if name.startswith(("PYTEST_", "UNROLLED_", "COV_"))]:
+        del os.environ[name]
+    os.environ |= {"CI": "true", "PYTHONPATH": directory, "PYTHONDONTWRITEBYTECODE": "1", "MPLBACKEND": "agg"}
+    os.environ |= {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTHONUTF8": "1"}
+    os.chdir(directory)
+    sys.path.insert(0, directory)
+    sys.dont_write_bytecode = True
+    options = ["-q", "-x", "--tb=no", "-p", "no:cacheprovider", "-W", "ignore"]
+    if stage[0].endswith(".ipynb"):
+        del os.environ["MPLBACKEND"]  # the kernel draws with its own
+        options += ["-p", "nbval.plugin", "--nbval", "--nbval-current-env", "--nbval-cell-timeout", "300"]
+        options += ["--nbval-sanitize-with", "tests/nbval_sanitize.cfg"]
+    else:
+        options += ["-p", "_hypothesis_pytestplugin", "--hypothesis-profile=mutants"]
+    import hypothesis
+    import pytest
+
+    # the first failing example is enough: no time goes into a smaller one
+    phases = (hypothesis.Phase.explicit, hypothesis.Phase.generate)
+    hypothesis.settings.register_profile("mutants", deadline=None, derandomize=True, database=None, phases=phases)
+    first = FirstFailure()
+    status = int(pytest.main([*options, *stage], plugins=[first]))
+    seen = getattr(sys.modules.get("companion"), "__file__", None) or directory
+    if not Path(seen).is_relative_to(directory):
+        status, first.name = -1, f"the tests saw {seen}, not the mutant"
+    sender.send((status, first.name))
+
+
+class FirstFailure:
+    """A pytest plugin that remembers which test, or which file as a whole, failed first."""
+
+    name = ""
+
+    def pytest_runtest_logreport(self, report: Any) -> None:
+        if report.failed and not self.name:
+            self.name = report.nodeid
+
+    pytest_collectreport = pytest_runtest_logreport
+
+
+@dataclass(frozen=True)
+class Job:
+    """Stages to go through until one fails; for a mutant, with its module's text in place of the original."""
+
+    name: str
+    stages: Sequence[Stage]
+    module: str = ""
+    source: Callable[[], str] = str
+
+
+@dataclass(frozen=True)
+class Outcome:
+    name: str
+    verdict: str
+    by: str  # the test that failed first
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Run:
+    job: Job
+    stage: int
+    directory: Path
+    process: BaseProcess
+    receiver: Connection
+    started: float
+    deadline: float
+
+
+def run(jobs: Iterable[Job], root: Path, workers: int, usual: Mapping[str, float]) -> Iterator[Outcome]:
+    """Outcomes, as they come; `usual` holds the seconds that a test file or a notebook takes."""
+    waiting, running = deque(jobs), list[Run]()
+    with tempfile.TemporaryDirectory() as temporary:
+        idle = [copied(root, Path(temporary, str(i)).resolve()) for i in range(workers)]
+        while waiting or running:
+            while waiting and idle:
+                job, directory = waiting.popleft(), idle.pop()
+                if job.module:
+                    (directory / "companion" / f"{job.module}.py").write_text(job.source(), encoding="utf-8")
+                running.append(started(job, 0, directory, usual))
+            wait([r.process.sentinel for r in running], timeout=1)
+            for done in [r for r in running if not r.process.is_alive() or time.monotonic() > r.deadline]:
+                running.remove(done)
+                verdict, by = ended(done)
+                if verdict == SURVIVED and done.stage + 1 < len(done.job.stages):
+                    running.append(started(done.job, done.stage + 1, done.directory, usual))
+                    continue
+                if done.job.module:
+                    shutil.copy2(root / "companion" / f"{done.job.module}.py", done.directory / "companion")
+                idle.append(done.directory)
+                yield Outcome(done.job.name, verdict, by, time.monotonic() - done.started)
+
+
+def copied(root: Path, directory: Path) -> Path:
+    skipped = shutil.ignore_patterns("__pycache__", "_build", ".ipynb_checkpoints")
+    for name in COPIED:
+        if (root / name).is_dir():
+            shutil.copytree(root / name, directory / name, ignore=skipped)
+        elif (root / name).exists():
+            shutil.copy2(root / name, directory / name)
+    return directory
+
+
+def started(job: Job, stage: int, directory: Path, usual: Mapping[str, float]) -> Run:
+    context: Any = multiprocessing.get_context("fork" if FORK else "spawn")
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=child, args=(sender, str(directory), job.stages[stage]))
+    process.start()
+    sender.close()
+    now = time.monotonic()
+    limit = SPARE + 10 * sum(usual.get(path, SPARE) for path in job.stages[stage])
+    return Run(job, stage, directory, process, receiver, now, now + limit)
+
+
+def ended(done: Run) -> tuple[str, str]:
+    """The verdict on a run that is over or has to be, and the test that failed."""
+    if done.process.is_alive():
+        if FORK:
+            os.killpg(done.process.pid or 0, signal.SIGKILL)
+        done.process.kill()
+        done.process.join()
+        return HUNG, ""
+    done.process.join()
+    try:
+        status, by = done.receiver.recv()
+    except EOFError:
+        return KILLED, f"the process, which ended with {done.process.exitcode}"
+    if status in (-1, 4, 5):  # 4, 5: pytest was called wrongly, or found no test
+        raise RuntimeError(f"{done.job.name}: {' '.join(done.job.stages[done.stage])} could not be run ({status}) {by}")
+    return (KILLED if status else SURVIVED), by
+
+
+# --- all of them -----------------------------------------------------------------------------------------------------
+
+
+def every_mutant(root: Path, modules: Iterable[str]) -> dict[str, Mutant]:
+    texts = {path.stem: path.read_text(encoding="utf-8") for path in sorted((root / "companion").glob("*.py"))}
+    fields = fields_of(texts.values())
+    return {mutant.id: mutant for module in modules for mutant in mutants_of(module, texts[module], fields)}
+
+
+def sample(mutants: Mapping[str, Mutant], number: int) -> dict[str, Mutant]:
+    """So many in all, as evenly from the modules as can be; a change of the code changes few of them."""
+    drawn: dict[str, list[str]] = {}
+    for name in sorted(mutants, key=lambda name: hashlib.sha256(name.encode()).digest()):
+        drawn.setdefault(mutants[name].module, []).append(name)
+    turns = [name for names in zip_longest(*(drawn[module] for module in sorted(drawn))) for name in names if name]
+    return {name: mutants[name] for name in turns[:number]}
+
+
+def listed(root: Path) -> dict[str, dict[str, Any]]:
+    """What is known to survive: id → {"reason": …, "equivalent": …}."""
+    entries = tomllib.loads((root / LISTED).read_text(encoding="utf-8")).get("mutant", [])
+    return {entry["id"]: entry for entry in entries}
+
+
+def table(mutants: Mapping[str, Mutant], outcomes: Mapping[str, Outcome], equivalent: set[str]) -> str:
+    """Rates for each module and each operator: of all mutants, and of those that are not equivalent to the original."""
+    lines = [f"{'':<16}mutants  killed    hung survived equivalent    rate  without equivalent"]
+    groups = [("module", m) for m in dict.fromkeys(mutant.module for mutant in mutants.values())]
+    groups += [("operator", o) for o in OPERATORS]
+    for kind, group in [*groups, ("", "all")]:
+        names = [name for name, mutant in mutants.items() if not kind or getattr(mutant, kind) == group]
+        verdicts = Counter(outcomes[name].verdict for name in names)
+        same = sum(name in equivalent and outcomes[name].verdict == SURVIVED for name in names)
+        dead = len(names) - verdicts[SURVIVED]
+        rates = [f"{dead / total:8.1%}" if total else f"{'-':>8}" for total in (len(names), len(names) - same)]
+        lines.append(
+            f"{group:<16}{len(names):7}{dead:8}{verdicts[HUNG]:8}{verdicts[SURVIVED]:9}{same:11}{rates[0]}{rates[1]:>12}"
+        )
+    return "\n".join(lines)
+
+
+def main(arguments: Sequence[str] | None = None, root: Path = ROOT) -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("modules", nargs="*", help=f"of {', '.join(MODULES)}")
+    parser.add_argument("--sample", type=int, default=0, metavar="N", help="N mutants, spread over the modules")
+    parser.add_argument("--list", action="store_true", help="print the ids and stop")
+    parser.add_argument("--no-notebooks", action="store_true", help="unit tests only; no verdict on the required rate")
+    parser.add_argument("--workers", type=int, default=2)
+    options = parser.parse_args(arguments)
+    mutants = everything = every_mutant(root, options.modules or MODULES)
+    if options.list:
+        print("\n".join(mutants))
+        return 0
+    if options.sample:
+        mutants = sample(mutants, options.sample)
+    known = listed(root)
+    plans = {module: stages(root, module) for module in dict.fromkeys(mutant.module for mutant in mutants.values())}
+    if FORK:
+        for name in WARM:
+            importlib.import_module(name)
+
+    begun, last = time.monotonic(), 2 if options.no_notebooks else 3
+    needed = [plan[: 1 if options.sample else last] for plan in plans.values()]
+    files = dict.fromkeys(path for plan in needed for stage in plan for path in stage)
+    usual = {}
+    for unchanged in run([Job(path, [[path]]) for path in files], root, options.workers, {}):
+        if unchanged.verdict != SURVIVED:
+            print(f"{unchanged.name} fails on the unchanged code: {unchanged.verdict} {unchanged.by}")
+            return 2
+        usual[unchanged.name] = unchanged.seconds
+    print(f"{len(mutants)} mutants; {len(files)} files pass unchanged, {time.monotonic() - begun:.0f} s", flush=True)
+
+    jobs = []
+    for name, mutant in mutants.items():
+        plan = plans[mutant.module][: 2 if name in known else last]  # a known survivor need not meet the notebooks
+        quick = [sorted(stage, key=lambda path: usual.get(path, 0)) for stage in plan if stage]
+        jobs.append(Job(name, quick, mutant.module, mutant.source))
+    outcomes: dict[str, Outcome] = {}
+    for outcome in run(jobs, root, options.workers, usual):
+        outcomes[outcome.name] = outcome
+        if outcome.verdict == SURVIVED and outcome.name not in known:
+            print(f"survived: {outcome.name}", flush=True)
+
+    equivalent = {name for name, entry in known.items() if entry.get("equivalent")}
+    print(table(mutants, outcomes, equivalent))
+    survivors = [name for name in mutants if outcomes[name].verdict == SURVIVED]
+    unlisted = [name for name in survivors if name not in known]
+    for name in known:
+        if name in outcomes and outcomes[name].verdict != SURVIVED:
+            print(f"listed in {LISTED.as_posix()}, but killed by {outcomes[name].by}: {name}")
+        elif name.partition(".")[0] in plans and name not in everything:
+            print(f"listed in {LISTED.as_posix()}, but there is no such mutant now: {name}")
+    for name in unlisted:
+        print(f"survived and not listed in {LISTED.as_posix()}: {name}")
+    killed = 1 - len(survivors) / len(mutants)
+    print(f"{killed:.1%} killed, {REQUIRED:.0%} required; {time.monotonic() - begun:.0f} s")
+    if not options.sample:
+        record(root / "reports" / "mutants.tsv", [outcomes[name] for name in mutants])
+    return int(bool(unlisted) or (killed < REQUIRED and not options.sample))
+
+
+def record(path: Path, outcomes: Iterable[Outcome]) -> None:
+    path.parent.mkdir(exist_ok=True)
+    rows = [f"{o.verdict}\t{o.seconds:.1f}\t{o.name}\t{o.by}\n" for o in outcomes]
+    path.write_text("".join(rows), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ[variable] = "1"
+    sys.exit(main())

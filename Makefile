@@ -4,7 +4,7 @@
 PYTHON ?= python3
 RUN = $(PYTHON) run.py
 
-.PHONY: help book test test-fast notebooks text serve lock address check-env clean
+.PHONY: help book test test-fast mutants notebooks text serve lock address check-env clean
 
 help:
 	@$(RUN) --help
@@ -14,6 +14,9 @@ book test test-fast serve lock check-env:
 
 clean: ## make clean ALL=all removes the environment too
 	@$(RUN) $@ $(ALL)
+
+mutants: ## make mutants MODULES="cells bptt"
+	@$(RUN) $@ $(MODULES)
 
 notebooks text: ## make notebooks NAMES="unrolling language-models"
 	@$(RUN) $@ $(NAMES)

@@ -47,6 +47,7 @@ STAGES = {
     "book": [*BOOK, "--all"],
     "tests": [*PYTEST, "tests"],
     "notebooks": NBVAL,
+    "mutants": [str(PYTHON), "tools/mutants.py", "--sample", "24"],
 }
 NOTEBOOK_STAGES = ("notebooks",)  # these draw with the kernel's own backend
 
@@ -173,6 +174,11 @@ def test_fast(arguments: list[str]) -> int:
     return run([*PYTEST, "tests", "--ignore", "tests/site", "--ignore", "tests/project", *arguments])
 
 
+def mutants(arguments: list[str]) -> int:
+    set_up()
+    return run([str(PYTHON), "tools/mutants.py", *arguments])
+
+
 def notebooks(arguments: list[str]) -> int:
     set_up()
     executed = run([str(PYTHON), "tools/notebooks.py", *arguments], notebooks=True)
@@ -227,6 +233,7 @@ COMMANDS = {
     "book": (book, "build the book, with warnings as errors"),
     "test": (test, "every check: style, types, tests, the book, its notebooks, the site in a browser"),
     "test-fast": (test_fast, "the unit tests only"),
+    "mutants": (mutants, "break companion in every way, one at a time: a test must notice [MODULES]"),
     "notebooks": (notebooks, "execute book/text/NAME.md into book/NAME.ipynb (default: all); list their equations"),
     "text": (text, "bring edits made in Jupyter back to book/text"),
     "serve": (serve, "build the book and show it on this machine [PORT]"),

@@ -50,7 +50,6 @@ REQUIRED = 0.95
 COPIED = ("companion", "tests", "tools", "book", "pyproject.toml")
 WARM = ("numpy", "torch", "torch._dynamo", "hypothesis.extra.numpy", "pytest", "matplotlib.pyplot")
 FORK = sys.platform == "linux"  # elsewhere it is not safe once torch is loaded: every run starts an interpreter
-SPARE = 30.0  # seconds that a run may take beyond ten times what the unchanged code took
 
 KILLED, HUNG, SURVIVED = "killed", "hung", "survived"
 Stage = Sequence[str]  # test files or notebooks, relative to the root
@@ -183,8 +182,8 @@ class Run:
     deadline: float
 
 
-def run(jobs: Iterable[Job], root: Path, workers: int, usual: Mapping[str, float]) -> Iterator[Outcome]:
-    """Outcomes, as they come; `usual` holds the seconds that a test file or a notebook takes."""
+def run(jobs: Iterable[Job], root: Path, workers: int, limits: Mapping[str, float]) -> Iterator[Outcome]:
+    """Outcomes, as they come; `limits` holds the seconds that a test file or a notebook may take (default: an hour)."""
     waiting, running = deque(jobs), list[Run]()
     with tempfile.TemporaryDirectory() as temporary:
         idle = [copied(root, Path(temporary, str(i)).resolve()) for i in range(workers)]
@@ -193,13 +192,13 @@ def run(jobs: Iterable[Job], root: Path, workers: int, usual: Mapping[str, float
                 job, directory = waiting.popleft(), idle.pop()
                 if job.module:
                     (directory / "companion" / f"{job.module}.py").write_text(job.source(), encoding="utf-8")
-                running.append(started(job, 0, directory, usual))
+                running.append(started(job, 0, directory, limits))
             wait([r.process.sentinel for r in running], timeout=1)
             for done in [r for r in running if not r.process.is_alive() or time.monotonic() > r.deadline]:
                 running.remove(done)
                 verdict, by = ended(done)
                 if verdict == SURVIVED and done.stage + 1 < len(done.job.stages):
-                    running.append(started(done.job, done.stage + 1, done.directory, usual))
+                    running.append(started(done.job, done.stage + 1, done.directory, limits))
                     continue
                 if done.job.module:
                     shutil.copy2(root / "companion" / f"{done.job.module}.py", done.directory / "companion")
@@ -217,14 +216,14 @@ def copied(root: Path, directory: Path) -> Path:
     return directory
 
 
-def started(job: Job, stage: int, directory: Path, usual: Mapping[str, float]) -> Run:
+def started(job: Job, stage: int, directory: Path, limits: Mapping[str, float]) -> Run:
     context: Any = multiprocessing.get_context("fork" if FORK else "spawn")
     receiver, sender = context.Pipe(duplex=False)
     process = context.Process(target=child, args=(sender, str(directory), job.stages[stage]))
     process.start()
     sender.close()
     now = time.monotonic()
-    limit = SPARE + 10 * sum(usual.get(path, SPARE) for path in job.stages[stage])
+    limit = sum(limits.get(path, 3600.0) for path in job.stages[stage])
     return Run(job, stage, directory, process, receiver, now, now + limit)
 
 
@@ -294,6 +293,8 @@ def main(arguments: Sequence[str] | None = None, root: Path = ROOT) -> int:
     parser.add_argument("--list", action="store_true", help="print the ids and stop")
     parser.add_argument("--no-notebooks", action="store_true", help="unit tests only; no verdict on the required rate")
     parser.add_argument("--workers", type=int, default=2)
+    late = "seconds a run may last beyond ten times what the unchanged code needs, before it counts as hung"
+    parser.add_argument("--patience", type=float, default=30.0, help=late)
     options = parser.parse_args(arguments)
     mutants = everything = every_mutant(root, options.modules or MODULES)
     if options.list:
@@ -310,21 +311,21 @@ def main(arguments: Sequence[str] | None = None, root: Path = ROOT) -> int:
     begun, last = time.monotonic(), 2 if options.no_notebooks else 3
     needed = [plan[: 1 if options.sample else last] for plan in plans.values()]
     files = dict.fromkeys(path for plan in needed for stage in plan for path in stage)
-    usual = {}
+    limits = {}
     for unchanged in run([Job(path, [[path]]) for path in files], root, options.workers, {}):
         if unchanged.verdict != SURVIVED:
             print(f"{unchanged.name} fails on the unchanged code: {unchanged.verdict} {unchanged.by}")
             return 2
-        usual[unchanged.name] = unchanged.seconds
+        limits[unchanged.name] = 10 * unchanged.seconds + options.patience
     print(f"{len(mutants)} mutants; {len(files)} files pass unchanged, {time.monotonic() - begun:.0f} s", flush=True)
 
     jobs = []
     for name, mutant in mutants.items():
         plan = plans[mutant.module][: 2 if name in known else last]  # a known survivor need not meet the notebooks
-        quick = [sorted(stage, key=lambda path: usual.get(path, 0)) for stage in plan if stage]
+        quick = [sorted(stage, key=lambda path: limits.get(path, 0)) for stage in plan if stage]
         jobs.append(Job(name, quick, mutant.module, mutant.source))
     outcomes: dict[str, Outcome] = {}
-    for outcome in run(jobs, root, options.workers, usual):
+    for outcome in run(jobs, root, options.workers, limits):
         outcomes[outcome.name] = outcome
         if outcome.verdict == SURVIVED and outcome.name not in known:
             print(f"survived: {outcome.name}", flush=True)

@@ -238,7 +238,8 @@ def mutants_of(module: str, source: str, fields: Mapping[str, tuple[str, ...]] |
         for operator, variants in OPERATORS.items():
             for node in variants(place.node, place.scope):
                 place.put(node)
-                after, whole = place.text(), (id(place.statement), ast.unparse(place.statement))
+                statement = node if place.node is place.statement else place.statement
+                after, whole = place.text(), (id(place.statement), ast.unparse(statement))
                 place.put(place.node)
                 if whole not in seen:
                     seen.add(whole)

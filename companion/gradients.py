@@ -110,14 +110,15 @@ def check_vjp(
     f    maps the arguments to an array of any shape
     vjp  maps v, of f's shape, to ∂(v · f)/∂(argument) for every argument: the vector–Jacobian product vᵀ ∂f/∂(argument)
 
-    For each argument and trial, v and a direction u are drawn; (v · f) must change along u as vjp(v) · u says. That
-    takes two evaluations of f, however many entries the argument has. A gradient that fails is then searched entry by
-    entry. Returns the largest difference; raises AssertionError with both numbers and the worst entry's index, and
-    ValueError for a missing gradient, a wrong shape, or values that are not finite.
+    For each trial v, of length 1, and for each argument a direction u are drawn; v · f must change along u as
+    vjp(v) · u says. That takes two evaluations of f, however many entries the argument has. A gradient that fails is
+    then searched entry by entry. Returns the largest difference; raises AssertionError with both numbers and the worst
+    entry's index, and ValueError for a missing gradient, a wrong shape, or values that are not finite.
     """
     found = []
     for _ in range(trials):
         v = rng.normal(size=np.shape(f(arguments)))
+        v /= np.linalg.norm(v)
         gradients = vjp(v)
 
         def projected(changed: Arrays, v: Array = v) -> float:
@@ -128,6 +129,7 @@ def check_vjp(
             along = central_differences(
                 lambda s, name=name, u=u: projected({**arguments, name: arguments[name] + s[0] * u}),  # type: ignore[misc]
                 np.zeros(1),
+                STEP / float(np.linalg.norm(u)),  # the distance moved, whatever the number of entries
             )
             require_finite(f"the change of v · f with {name}", along)
             given = float(np.vdot(_given(gradients, name, value), u))

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from companion import Elman, Jordan, backward, forward, initial_weights, weight_shapes
@@ -133,3 +133,12 @@ def test_every_argument_that_fails_is_named():
     assert "db" not in str(caught.value)
     with pytest.raises(ValueError, match="arguments: expected at least one array, got none"):
         check_gradients(lambda w: 0.0, {}, {})
+
+
+@given(seeds)
+@settings(max_examples=10)
+def test_a_right_backward_pass_of_many_entries_is_no_false_alarm(seed):
+    rng = np.random.default_rng(seed)
+    cell = Elman(20, 60)
+    weights = initial_weights(weight_shapes(cell), rng, 0.3)
+    assert check_layer(cell, weights, rng.normal(size=(8, 4, 20)), rng, {"h": rng.normal(size=(4, 60))}) < 1e-7

@@ -2,7 +2,9 @@
 
 import ast
 import contextlib
+import importlib
 import io
+from pathlib import Path
 
 import equations as tool
 import notebooks
@@ -238,6 +240,15 @@ def test_nothing_is_written_while_an_equation_lacks_its_check(read, tmp_path, mo
     assert "eq-norm has no check" in capsys.readouterr().err
     monkeypatch.setattr(tool, "read_parts", lambda root: {"New": [read(CHAPTER)]})
     assert tool.main() == 0 and PAGE in (tmp_path / tool.PAGE).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(("failed", "tools"), [(0, ["notebooks", "equations"]), (1, ["notebooks"])])
+def test_making_notebooks_renews_the_page_unless_one_fails(failed, tools, monkeypatch):
+    monkeypatch.syspath_prepend(tool.ROOT)
+    run, ran = importlib.import_module("run"), []
+    monkeypatch.setattr(run, "set_up", lambda: None)
+    monkeypatch.setattr(run, "run", lambda command, notebooks=False: ran.append(Path(command[1]).stem) or failed)
+    assert run.main(["notebooks", "unrolling"]) == failed and ran == tools
 
 
 def test_the_table_of_contents_decides_which_pages_are_read(tmp_path):

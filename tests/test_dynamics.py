@@ -215,6 +215,13 @@ def test_sequences_of_a_batch_are_scaled_each_for_itself():
     np.testing.assert_allclose(log_gradient_norms(J, np.ones((3, 1)))[0], logs)
 
 
+def test_the_largest_entry_may_be_negative():
+    J = np.diag([-1e200, 1e-200])[None, None].repeat(3, axis=0)
+    np.testing.assert_allclose(log_singular_values(J)[:, 0, 0], np.array([600, 400, 200, 0]) * math.log(10))
+    norms = log_gradient_norms(J, np.array([[-1.0, 0.0]]))[:, 0]
+    np.testing.assert_allclose(norms, np.array([600, 400, 200, 0]) * math.log(10))
+
+
 def test_what_is_zero_has_the_logarithm_minus_infinity():
     J = np.zeros((2, 1, 2, 2))
     J[1, 0] = np.diag([3.0, 0.0])

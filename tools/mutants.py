@@ -17,6 +17,8 @@ from __future__ import annotations
 
 import argparse
 import ast
+import compileall
+import gc
 import hashlib
 import importlib
 import json
@@ -48,6 +50,7 @@ MODULES = (
 )
 REQUIRED = 0.95
 COPIED = ("companion", "tests", "tools", "book", "pyproject.toml")
+UNCHANGED = "unchanged"  # a second copy of companion
 WARM = ("numpy", "torch", "torch._dynamo", "hypothesis.extra.numpy", "pytest", "matplotlib.pyplot")
 FORK = sys.platform == "linux"  # elsewhere it is not safe once torch is loaded: every run starts an interpreter
 
@@ -115,12 +118,14 @@ def child(sender: Connection, directory: str, stage: Stage) -> None:
         os.dup2(silence, stream)
     for name in [name for name in os.environ if name.startswith(("PYTEST_", "UNROLLED_", "COV_"))]:
         del os.environ[name]
-    os.environ |= {"CI": "true", "PYTHONPATH": directory, "PYTHONDONTWRITEBYTECODE": "1", "MPLBACKEND": "agg"}
-    os.environ |= {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTHONUTF8": "1"}
+    os.environ |= {"CI": "true", "PYTHONPATH": directory, "PYTHONUTF8": "1", "MPLBACKEND": "agg"}
+    os.environ |= {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTHONDONTWRITEBYTECODE": "1"}
     os.chdir(directory)
     sys.path.insert(0, directory)
     sys.dont_write_bytecode = True
-    options = ["-q", "-x", "--tb=no", "-p", "no:cacheprovider", "-W", "ignore"]
+    options = ["-q", "-x", "--tb=no", "-W", "ignore"]
+    for plugin in ("cacheprovider", "unraisableexception", "threadexception"):  # the last two collect garbage
+        options += ["-p", f"no:{plugin}"]
     if stage[0].endswith(".ipynb"):
         del os.environ["MPLBACKEND"]  # the kernel draws with its own
         options += ["-p", "nbval.plugin", "--nbval", "--nbval-current-env", "--nbval-cell-timeout", "300"]
@@ -133,7 +138,7 @@ def child(sender: Connection, directory: str, stage: Stage) -> None:
     # the first failing example is enough: no time goes into a smaller one
     phases = (hypothesis.Phase.explicit, hypothesis.Phase.generate)
     hypothesis.settings.register_profile("mutants", deadline=None, derandomize=True, database=None, phases=phases)
-    first = FirstFailure()
+    first = Plugin()
     status = int(pytest.main([*options, *stage], plugins=[first]))
     seen = getattr(sys.modules.get("companion"), "__file__", None) or directory
     if not Path(seen).is_relative_to(directory):
@@ -141,10 +146,13 @@ def child(sender: Connection, directory: str, stage: Stage) -> None:
     sender.send((status, first.name))
 
 
-class FirstFailure:
-    """A pytest plugin that remembers which test, or which file as a whole, failed first."""
+class Plugin:
+    """For pytest: tests of one example come first, and what fails first, a test or a file as a whole, is kept."""
 
     name = ""
+
+    def pytest_collection_modifyitems(self, items: list[Any]) -> None:
+        items.sort(key=lambda item: bool(getattr(getattr(item, "obj", None), "is_hypothesis_test", False)))
 
     def pytest_runtest_logreport(self, report: Any) -> None:
         if report.failed and not self.name:
@@ -182,28 +190,26 @@ class Run:
     deadline: float
 
 
-def run(jobs: Iterable[Job], root: Path, workers: int, limits: Mapping[str, float]) -> Iterator[Outcome]:
-    """Outcomes, as they come; `limits` holds the seconds that a test file or a notebook may take (default: an hour)."""
-    waiting, running = deque(jobs), list[Run]()
-    with tempfile.TemporaryDirectory() as temporary:
-        idle = [copied(root, Path(temporary, str(i)).resolve()) for i in range(workers)]
-        while waiting or running:
-            while waiting and idle:
-                job, directory = waiting.popleft(), idle.pop()
-                if job.module:
-                    (directory / "companion" / f"{job.module}.py").write_text(job.source(), encoding="utf-8")
-                running.append(started(job, 0, directory, limits))
-            wait([r.process.sentinel for r in running], timeout=1)
-            for done in [r for r in running if not r.process.is_alive() or time.monotonic() > r.deadline]:
-                running.remove(done)
-                verdict, by = ended(done)
-                if verdict == SURVIVED and done.stage + 1 < len(done.job.stages):
-                    running.append(started(done.job, done.stage + 1, done.directory, limits))
-                    continue
-                if done.job.module:
-                    shutil.copy2(root / "companion" / f"{done.job.module}.py", done.directory / "companion")
-                idle.append(done.directory)
-                yield Outcome(done.job.name, verdict, by, time.monotonic() - done.started)
+def run(jobs: Iterable[Job], benches: Sequence[Path], limits: Mapping[str, float]) -> Iterator[Outcome]:
+    """Outcomes, as they come, of jobs shared among copies made by `copied`; `limits`: seconds that a file may take."""
+    waiting, idle, running = deque(jobs), list(benches), list[Run]()
+    while waiting or running:
+        while waiting and idle:
+            job, directory = waiting.popleft(), idle.pop()
+            if job.module:
+                (directory / "companion" / f"{job.module}.py").write_text(job.source(), encoding="utf-8")
+            running.append(started(job, 0, directory, limits))
+        wait([r.process.sentinel for r in running], timeout=1)
+        for done in [r for r in running if not r.process.is_alive() or time.monotonic() > r.deadline]:
+            running.remove(done)
+            verdict, by = ended(done)
+            if verdict == SURVIVED and done.stage + 1 < len(done.job.stages):
+                running.append(started(done.job, done.stage + 1, done.directory, limits))
+                continue
+            if done.job.module:
+                shutil.copy2(done.directory / UNCHANGED / f"{done.job.module}.py", done.directory / "companion")
+            idle.append(done.directory)
+            yield Outcome(done.job.name, verdict, by, time.monotonic() - done.started)
 
 
 def copied(root: Path, directory: Path) -> Path:
@@ -213,6 +219,8 @@ def copied(root: Path, directory: Path) -> Path:
             shutil.copytree(root / name, directory / name, ignore=skipped)
         elif (root / name).exists():
             shutil.copy2(root / name, directory / name)
+    shutil.copytree(directory / "companion", directory / UNCHANGED)
+    compileall.compile_dir(directory / "companion", quiet=1)  # once: the runs write no bytecode
     return directory
 
 
@@ -303,32 +311,40 @@ def main(arguments: Sequence[str] | None = None, root: Path = ROOT) -> int:
     if options.sample:
         mutants = sample(mutants, options.sample)
     known = listed(root)
+    begun = time.monotonic()
     plans = {module: stages(root, module) for module in dict.fromkeys(mutant.module for mutant in mutants.values())}
     if FORK:
         for name in WARM:
             importlib.import_module(name)
+        gc.freeze()  # what is loaded already need not be looked through in every child
 
-    begun, last = time.monotonic(), 2 if options.no_notebooks else 3
-    needed = [plan[: 1 if options.sample else last] for plan in plans.values()]
-    files = dict.fromkeys(path for plan in needed for stage in plan for path in stage)
-    limits = {}
-    for unchanged in run([Job(path, [[path]]) for path in files], root, options.workers, {}):
-        if unchanged.verdict != SURVIVED:
-            print(f"{unchanged.name} fails on the unchanged code: {unchanged.verdict} {unchanged.by}")
-            return 2
-        limits[unchanged.name] = 10 * unchanged.seconds + options.patience
-    print(f"{len(mutants)} mutants; {len(files)} files pass unchanged, {time.monotonic() - begun:.0f} s", flush=True)
+    with tempfile.TemporaryDirectory() as temporary:
+        benches = [copied(root, Path(temporary, str(number)).resolve()) for number in range(options.workers)]
+        last = 2 if options.no_notebooks else 3
+        needed = [plan[: 1 if options.sample else last] for plan in plans.values()]
+        files = dict.fromkeys(path for plan in needed for stage in plan for path in stage)
+        limits: dict[str, float] = {}
+        for unchanged in run([Job(path, [[path]]) for path in files], benches, {}):
+            if unchanged.verdict != SURVIVED:
+                print(f"{unchanged.name} fails on the unchanged code: {unchanged.verdict} {unchanged.by}")
+                return 2
+            limits[unchanged.name] = 10 * unchanged.seconds + options.patience
+        print(
+            f"{len(mutants)} mutants; {len(files)} files pass unchanged; {time.monotonic() - begun:.0f} s", flush=True
+        )
 
-    jobs = []
-    for name, mutant in mutants.items():
-        plan = plans[mutant.module][: 2 if name in known else last]  # a known survivor need not meet the notebooks
-        quick = [sorted(stage, key=lambda path: limits.get(path, 0)) for stage in plan if stage]
-        jobs.append(Job(name, quick, mutant.module, mutant.source))
-    outcomes: dict[str, Outcome] = {}
-    for outcome in run(jobs, root, options.workers, limits):
-        outcomes[outcome.name] = outcome
-        if outcome.verdict == SURVIVED and outcome.name not in known:
-            print(f"survived: {outcome.name}", flush=True)
+        jobs = []
+        for name, mutant in mutants.items():
+            plan = plans[mutant.module][: 2 if name in known else last]  # a known survivor need not meet the notebooks
+            quick = [sorted(stage, key=lambda path: limits.get(path, 0)) for stage in plan if stage]
+            jobs.append(Job(name, quick, mutant.module, mutant.source))
+        outcomes: dict[str, Outcome] = {}
+        for outcome in run(jobs, benches, limits):
+            outcomes[outcome.name] = outcome
+            if outcome.verdict == SURVIVED and outcome.name not in known:
+                print(f"survived: {outcome.name}", flush=True)
+            if len(outcomes) % 100 == 0:
+                print(f"{len(outcomes)} of {len(jobs)}; {time.monotonic() - begun:.0f} s", flush=True)
 
     equivalent = {name for name, entry in known.items() if entry.get("equivalent")}
     print(table(mutants, outcomes, equivalent))

@@ -4,6 +4,7 @@ import ast
 import contextlib
 import importlib
 import io
+import re
 from pathlib import Path
 
 import equations as tool
@@ -262,3 +263,13 @@ def test_the_table_of_contents_decides_which_pages_are_read(tmp_path):
     parts = tool.read_parts(tmp_path)
     assert list(parts) == ["A", "B"] and [chapter.title for chapter in parts["A"]] == ["Page b", "Page a"]
     assert [problem.split(" has ")[0] for problem in tool.problems(parts)] == ["b: eq-b", "a: eq-a"]
+
+
+def test_every_equation_that_companion_names_is_in_the_book():
+    def labels(pattern, folder, kind):
+        text = "\n".join(path.read_text(encoding="utf-8") for path in sorted((tool.ROOT / folder).glob(kind)))
+        return set(re.findall(pattern, text))
+
+    named = labels(r"\bequation (eq-[\w-]+)", "companion", "*.py")
+    assert len(named) > 5
+    assert named <= labels(r"\$\$ \((eq-[\w-]+)\)", "book/text", "*.md")

@@ -1,0 +1,96 @@
+"""Which definitions a piece of code reaches by name, and a hash of them that comments and docstrings do not change.
+
+Stored results are those of the code that computed them. The hash covers the functions, classes and constants that are
+reached, in the file itself and in `companion`, and nothing else of these modules: adding a function beside them makes
+no result stale.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+from functools import cache
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = "companion"
+
+Found = dict[tuple[str, str], ast.stmt]
+
+
+def digest(path: Path, *names: str) -> str:
+    """SHA-256 of the definitions that `names`, defined at the top of the file at `path`, reach."""
+    found = reached(path, *names)
+    text = "\n".join(f"{module}.{name} {normal(found[module, name])}" for module, name in sorted(found))
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()
+
+
+def reached(path: Path, *names: str) -> Found:
+    """(module, name) → definition, for `names` and all that they use, directly or through others.
+
+    A name is followed to the top of its module and through `from companion.… import`; methods belong to their class.
+    Raises ValueError for a name that the file does not define.
+    """
+    found: Found = {}
+    todo = [(path, name) for name in names]
+    for name in names:
+        if name not in _defined(path):
+            raise ValueError(f"names: expected one defined in {path.name}, got {name}")
+    while todo:
+        path, name = todo.pop()
+        if (path.stem, name) in found:
+            continue
+        definition = _defined(path).get(name)
+        if definition is not None:
+            found[path.stem, name] = definition
+            todo += [(path, used) for used in _names(definition)]
+        elif name in _imported(path):
+            todo.append(_imported(path)[name])
+    return found
+
+
+@cache
+def _tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+def _defined(path: Path) -> dict[str, ast.stmt]:
+    definitions: dict[str, ast.stmt] = {}
+    for statement in _tree(path).body:
+        if isinstance(statement, ast.FunctionDef | ast.ClassDef):
+            definitions[statement.name] = statement
+        elif isinstance(statement, ast.Assign | ast.AnnAssign):
+            targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
+            definitions |= {
+                node.id: statement for target in targets for node in ast.walk(target) if isinstance(node, ast.Name)
+            }
+    return definitions
+
+
+def _imported(path: Path) -> dict[str, tuple[Path, str]]:
+    sources: dict[str, tuple[Path, str]] = {}
+    for statement in _tree(path).body:
+        if isinstance(statement, ast.ImportFrom) and (statement.module or "").split(".")[0] == PACKAGE:
+            source = ROOT / f"{str(statement.module).replace('.', '/')}.py"
+            if source.exists():
+                sources |= {alias.asname or alias.name: (source, alias.name) for alias in statement.names}
+    return sources
+
+
+def _names(definition: ast.stmt) -> set[str]:
+    return {node.id for node in ast.walk(definition) if isinstance(node, ast.Name)}
+
+
+def normal(node: object) -> str:
+    """The syntax tree as text, the same for every Python version: no docstrings, no places, no empty fields."""
+    if isinstance(node, list):
+        return f"[{', '.join(map(normal, node))}]"
+    if not isinstance(node, ast.AST):
+        return repr(node)
+    fields = dict(ast.iter_fields(node))
+    if isinstance(node, ast.FunctionDef | ast.ClassDef) and ast.get_docstring(node, clean=False) is not None:
+        fields["body"] = fields["body"][1:]
+    kept = {
+        name: value for name, value in fields.items() if value not in (None, [], "") and name not in ("ctx", "kind")
+    }
+    return f"{type(node).__name__}({', '.join(f'{name}={normal(value)}' for name, value in kept.items())})"

@@ -1,0 +1,290 @@
+"""Train networks on the adding problem, with and without remedies for long lags, and store what they learn.
+
+    python tools/train_long_lags.py                       every run that is missing from book/data/long_lags.json
+    python tools/train_long_lags.py "elman, T = 50" …     the missing runs of some experiments
+    python tools/train_long_lags.py --afresh              all runs again (about 40 minutes on one core)
+    python tools/train_long_lags.py --stamp               the code was changed, but not what it computes: see below
+
+The file has one entry an experiment, {"experiment", "fingerprint", "rate", "runs"}, and the common numbers under
+"common". "experiment" holds the settings and the rates that were tried; "runs" has one run for each rate and seed, all
+of them kept. A run holds its "curve", pairs [sequences seen, mean squared error on development sequences]; "solved",
+the sequences after which that error was below `SOLVED` for the first time, or null when it never was within the budget
+(a run ends when it has solved the task); "test", its mean squared error on sequences that nothing was chosen by; and
+"largest", the largest norm of a gradient. "overflow" is the number of the step at which states or gradients stopped
+being finite, or null. "rate" is the rate whose seeds needed the fewest development sequences on average (a run that did
+not solve the task counts its whole budget), and for equal numbers the one with the smaller development error.
+
+Results go stale when the code changes. "code" is a hash of the definitions that `run` reaches, in this script and in
+companion, without comments and docstrings: it changes with any of them. "fingerprint" is what a few steps of the same
+experiment, made small, give in float64. A test compares both. `--stamp` renews the hash, and refuses when a fingerprint
+has changed: then the results are not this code's, and must be computed again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(variable, "1")
+
+import numpy as np  # noqa: E402
+from reached import digest  # noqa: E402
+
+from companion.cells import Elman, SkipElman  # noqa: E402
+from companion.functions import RELU, TANH  # noqa: E402
+from companion.initialisation import identity, orthogonal  # noqa: E402
+from companion.learning import evaluate, network_weights, training  # noqa: E402
+from companion.optimisers import SGD, Adam, Momentum, clip_by_norm, clip_by_value  # noqa: E402
+from companion.recurrent import Arrays, Cell  # noqa: E402
+from companion.tasks import AddingProblem  # noqa: E402
+
+RESULTS = Path(__file__).resolve().parents[1] / "book" / "data" / "long_lags.json"
+SEEDS = (0, 1, 2)
+SOLVED = 0.01  # mean squared error; the constant answer has 1/6
+EVERY = 2000  # sequences between two looks at the development sequences
+DEVELOPMENT, TEST = 1000, 10_000  # sequences, drawn with the seeds below
+DEVELOPMENT_SEED, TEST_SEED = 1000, 2000
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """The adding problem over T steps and one way to learn it; the rate of the optimiser is chosen among `rates`."""
+
+    T: int
+    activation: str = "tanh"  # or relu
+    recurrent: str = "uniform"  # W_hh at the start: uniform in ±1/√H, identity or orthogonal
+    skip: int = 0  # a second way back, from that many steps ago
+    clip: str = "norm"  # norm, value or none
+    limit: float = 1.0  # of the clipping
+    horizon: int = 0  # steps that a gradient travels back; 0 means all
+    optimiser: str = "Adam"  # or momentum, or SGD
+    rates: tuple[float, ...] = (3e-3, 1e-3, 3e-4)
+    hidden: int = 40
+    batch: int = 20
+    budget: int = 120_000  # sequences
+
+
+ELMAN = Experiment(0)
+IRNN = Experiment(0, "relu", "identity")
+EXPERIMENTS = {
+    f"{name}, T = {T}": replace(experiment, T=T)
+    for name, experiment, lags in (
+        ("elman", ELMAN, (10, 50, 100)),
+        ("orthogonal", replace(ELMAN, recurrent="orthogonal"), (50,)),
+        ("relu", replace(ELMAN, activation="relu"), (50,)),
+        ("relu, orthogonal", replace(ELMAN, activation="relu", recurrent="orthogonal"), (50,)),
+        ("relu, skip", replace(ELMAN, activation="relu", skip=10), (50, 100)),
+        ("irnn", IRNN, (50, 100)),
+        ("irnn, unclipped", replace(IRNN, clip="none"), (50, 100)),
+        ("irnn, by value", replace(IRNN, clip="value", limit=0.1), (50,)),
+        ("irnn, truncated", replace(IRNN, horizon=10), (50, 100)),
+        ("irnn, SGD", replace(IRNN, optimiser="SGD", rates=(0.1, 0.03, 0.01)), (50,)),
+        ("irnn, momentum", replace(IRNN, optimiser="momentum", rates=(0.03, 0.01, 0.003)), (50,)),
+    )
+    for T in lags
+}
+
+
+def run(experiment: Experiment, rate: float, seed: int, dtype: type = np.float32, every: int = EVERY) -> dict[str, Any]:
+    """Train once, until the task is solved or the budget spent."""
+    started, rng, task = time.process_time(), np.random.default_rng(seed), AddingProblem(experiment.T)
+    cell = _cell(experiment)
+    weights: Arrays = network_weights(cell, task, rng, _recurrent(experiment, rng), dtype)
+    steps = training(
+        task,
+        cell,
+        weights,
+        {"Adam": Adam, "momentum": Momentum, "SGD": SGD}[experiment.optimiser](rate),
+        rng,
+        experiment.batch,
+        _clip(experiment),
+        experiment.horizon or None,
+    )
+
+    def error(weights: Any, seed: int, size: int) -> float:
+        return round(evaluate(task, cell, weights, np.random.default_rng(seed), size), 6)
+
+    curve = [[0, error(weights, DEVELOPMENT_SEED, DEVELOPMENT)]]
+    largest, solved, overflow, seen = 0.0, None, None, 0
+    try:
+        for step in islice(steps, experiment.budget // experiment.batch):
+            weights, seen, largest = step.weights, step.number * experiment.batch, max(largest, step.norm)
+            if seen % every == 0:
+                curve.append([seen, error(weights, DEVELOPMENT_SEED, DEVELOPMENT)])
+                if curve[-1][1] < SOLVED:
+                    solved = seen
+                    break
+    except ValueError as overflown:
+        if "finite" not in str(overflown):
+            raise
+        overflow = seen // experiment.batch + 1
+    return {
+        "rate": rate,
+        "seed": seed,
+        "solved": solved,
+        "overflow": overflow,
+        "test": None if overflow else error(weights, TEST_SEED, TEST),
+        "largest": float(f"{largest:.4g}"),
+        "cpu_seconds": round(time.process_time() - started),
+        "curve": curve,
+    }
+
+
+def _cell(experiment: Experiment) -> Cell:
+    activation = {"tanh": TANH, "relu": RELU}[experiment.activation]
+    if experiment.skip:
+        return SkipElman(AddingProblem.inputs, experiment.hidden, experiment.skip, activation)
+    return Elman(AddingProblem.inputs, experiment.hidden, activation)
+
+
+def _recurrent(experiment: Experiment, rng: np.random.Generator) -> np.ndarray | None:
+    if experiment.recurrent == "identity":
+        return identity(experiment.hidden)
+    return orthogonal(experiment.hidden, rng) if experiment.recurrent == "orthogonal" else None
+
+
+def _clip(experiment: Experiment) -> Callable | None:
+    if experiment.clip == "none":
+        return None
+    clip = {"norm": clip_by_norm, "value": clip_by_value}[experiment.clip]
+    return lambda gradients: clip(gradients, experiment.limit)
+
+
+def chosen_rate(experiment: Experiment, runs: list[dict[str, Any]]) -> float | None:
+    """The rate that did best on development sequences, over all seeds; None while runs are missing."""
+    if len(runs) < len(experiment.rates) * len(SEEDS):
+        return None
+
+    def cost(rate: float) -> tuple[float, float]:
+        own = [done for done in runs if done["rate"] == rate]
+        needed = [done["solved"] or experiment.budget for done in own]
+        errors = [np.inf if done["overflow"] else done["curve"][-1][1] for done in own]
+        return float(np.mean(needed)), float(np.mean(errors))
+
+    return min(experiment.rates, key=cost)
+
+
+def fingerprint(experiment: Experiment) -> list[float]:
+    """What 12 steps of the experiment give in float64 with 6 units and 25 steps: errors and norm, to 6 digits."""
+    horizon, skip = min(experiment.horizon, 5), min(experiment.skip, 3)
+    small = replace(experiment, T=25, hidden=6, batch=5, budget=60, horizon=horizon, skip=skip)
+    done = run(small, experiment.rates[0], 0, np.float64, every=20)
+    return [*(error for _, error in done["curve"]), done["test"], done["largest"]]
+
+
+def code() -> str:
+    """Hash of the definitions that decide what a run gives."""
+    return digest(Path(__file__), "run", "SOLVED", "EVERY", "DEVELOPMENT", "TEST", "DEVELOPMENT_SEED", "TEST_SEED")
+
+
+def common() -> dict[str, Any]:
+    """What all experiments share."""
+    return {
+        "baseline": AddingProblem(2).baseline,
+        "solved below": SOLVED,
+        "development": [DEVELOPMENT_SEED, DEVELOPMENT],
+        "test": [TEST_SEED, TEST],
+    }
+
+
+def read() -> dict[str, Any]:
+    if RESULTS.exists():
+        return json.loads(RESULTS.read_text(encoding="utf-8"))
+    return {"code": code(), "common": common(), "experiments": {}}
+
+
+def described(experiment: Experiment) -> dict[str, Any]:
+    """The settings as they look in the file."""
+    return json.loads(json.dumps(asdict(experiment)))
+
+
+def missing(stored: dict[str, Any], name: str) -> list[tuple[float, int]]:
+    """Rates and seeds of which no run with the present settings is stored."""
+    entry, experiment = stored["experiments"].get(name, {}), EXPERIMENTS[name]
+    runs = entry.get("runs", []) if entry.get("experiment") == described(experiment) else []
+    done = {(run["rate"], run["seed"]) for run in runs}
+    return [(rate, seed) for rate in experiment.rates for seed in SEEDS if (rate, seed) not in done]
+
+
+def store(name: str, result: dict[str, Any]) -> None:
+    """Add one run to the file, in place of one with the same rate and seed; runs of other settings go."""
+    stored, experiment = read(), EXPERIMENTS[name]
+    entry = stored["experiments"].get(name, {})
+    runs = entry["runs"] if entry.get("experiment") == described(experiment) else []
+    runs = [done for done in runs if (done["rate"], done["seed"]) != (result["rate"], result["seed"])] + [result]
+    runs.sort(key=lambda done: (experiment.rates.index(done["rate"]), done["seed"]))
+    stored["experiments"][name] = {
+        "experiment": described(experiment),
+        "fingerprint": fingerprint(experiment),
+        "rate": chosen_rate(experiment, runs),
+        "runs": runs,
+    }
+    write(stored)
+
+
+def write(stored: dict[str, Any]) -> None:
+    stored["experiments"] = {key: stored["experiments"][key] for key in EXPERIMENTS if key in stored["experiments"]}
+    RESULTS.write_text(to_text(stored), encoding="utf-8", newline="\n")
+
+
+def to_text(stored: dict[str, Any]) -> str:
+    """JSON with one line a run, so that a change of one run is a change of one line."""
+    entries = []
+    for name, entry in stored["experiments"].items():
+        head = ",\n   ".join(f'"{key}": {json.dumps(entry[key])}' for key in ("experiment", "fingerprint", "rate"))
+        runs = ",\n    ".join(json.dumps(done) for done in entry["runs"])
+        entries.append(f'  {json.dumps(name)}: {{\n   {head},\n   "runs": [\n    {runs}\n   ]\n  }}')
+    head = f' "code": {json.dumps(stored["code"])},\n "common": {json.dumps(stored["common"])},\n'
+    return "{\n" + head + ' "experiments": {\n' + ",\n".join(entries) + "\n }\n}\n"
+
+
+def changed(stored: dict[str, Any]) -> list[str]:
+    """Experiments whose fingerprint is no longer what is stored."""
+    return [
+        name
+        for name, entry in stored["experiments"].items()
+        if not np.allclose(fingerprint(EXPERIMENTS[name]), entry["fingerprint"], rtol=2e-4, atol=2e-6)
+    ]
+
+
+def stamp() -> None:
+    """Renew the hash of the code; SystemExit when the code computes something else than it did."""
+    stored = read()
+    different = changed(stored)
+    if different:
+        sys.exit(f"not stamped, these must be trained again: {'; '.join(different)}")
+    write(stored | {"code": code(), "common": common()})
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("experiments", nargs="*", metavar="EXPERIMENT", help="default: all")
+    parser.add_argument("--afresh", action="store_true", help="run also what is stored")
+    parser.add_argument("--stamp", action="store_true", help="renew the hash of the code, if it computes the same")
+    options = parser.parse_args()
+    if options.stamp:
+        return stamp()
+    if options.afresh:
+        write({"code": code(), "common": common(), "experiments": {}})
+    stored = read()
+    if stored["code"] != code():
+        sys.exit("the stored runs are of other code: --stamp if it computes the same, else --afresh")
+    for name in options.experiments or EXPERIMENTS:
+        for rate, seed in missing(stored, name):
+            result = run(EXPERIMENTS[name], rate, seed)
+            store(name, result)
+            print(name, {key: value for key, value in result.items() if key != "curve"}, flush=True)
+    return None
+
+
+if __name__ == "__main__":
+    main()

@@ -294,7 +294,7 @@ def verdicts(equation: Equation, checks: tuple[Check, ...]) -> Iterator[str]:
         yield f"- Not computed: {equation.reason}"
     for check in checks:
         if check.equation == equation.label:
-            said = "; ".join(f"{escaped(what)} below {bound}" for what, bound in check.printed)
+            said = "; ".join(f"{escaped(what)} below {bound}" for what, bound in dict.fromkeys(check.printed))
             yield f"- {said}: `{check.ours}` against `{check.other}`"
 
 

@@ -232,6 +232,11 @@ def test_what_two_calls_print_is_told_apart_by_the_longer_words(read):
     ]
 
 
+def test_a_comparison_that_prints_the_same_every_time_is_listed_once_and_counted_each_time(read):
+    text = tool.page({"New": [read(CHAPTER.replace('f"{name} doubled"', '"doubled"'))]})
+    assert "- doubled below 1e-12: `2 * x_t` against `x_t + x_t`\n" in text and "makes 3 comparisons" in text
+
+
 def test_nothing_is_written_while_an_equation_lacks_its_check(read, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(tool, "ROOT", tmp_path)
     monkeypatch.setattr(

@@ -50,7 +50,7 @@ def test_sigmoid_does_not_overflow():
 @pytest.mark.parametrize("g", [TANH, SIGMOID, RELU, IDENTITY, SOFTMAX], ids=lambda g: g.name)
 def test_slopes_and_pull_give_the_derivative(g):
     rng = np.random.default_rng(0)
-    a, dy = rng.normal(size=(2, 4)), rng.normal(size=(2, 4))
+    a, dy = rng.normal(size=(3, 2, 4)), rng.normal(size=(3, 2, 4))  # all steps at once: the last axis is the vector's
     da = g.pull(g.slopes(g(a)), dy)
     np.testing.assert_allclose(da, central_differences(lambda moved: float((g(moved) * dy).sum()), a), atol=1e-9)
 

@@ -113,9 +113,35 @@ def test_a_jordan_layer_may_lie_below_another():
 
 def test_steps_that_read_nothing_get_zeros_and_first_weights_fill_their_range():
     x = np.ones((1, 2, 3))
-    np.testing.assert_array_equal(spread_inputs(ONE_TO_MANY, x, 3)[1:], 0)
+    np.testing.assert_array_equal(spread_inputs(ONE_TO_MANY, x, 3), [x[0], 0 * x[0], 0 * x[0]])
+    np.testing.assert_array_equal(spread_inputs(MANY_TO_MANY, x, 1), x)
     W = initial_weights({"W": (100, 100)}, np.random.default_rng(0), 0.5)["W"]
     assert W.min() == pytest.approx(-0.5, abs=0.01) and W.max() == pytest.approx(0.5, abs=0.01)
+
+
+class Watched(Elman):
+    """Elman's network that shows its pre-activation too, as an output of its own."""
+
+    outputs = ("h", "a_h")
+
+    def step(self, w, a, before):
+        a_h = a["h"] + before["h"] @ w["W_hh"].T
+        return {"h": np.tanh(a_h), "a_h": a_h}
+
+    def back(self, w, slopes, d):
+        da_h = slopes["h"] * d["h"] + d["a_h"]
+        return {"h": da_h}, {"h": da_h @ w["W_hh"]}
+
+
+def test_the_readout_reads_the_main_output():
+    rng = np.random.default_rng(5)
+    weights = initial_weights(weight_shapes(Elman(2, 3)) | readout_shapes(3, 4), rng, 1.0)
+    x, targets = rng.normal(size=(5, 2, 2)), rng.integers(0, 4, (5, 2))
+    loss, gradients, _ = loss_and_gradients(Elman(2, 3), weights, x, targets)
+    watched_loss, watched, _ = loss_and_gradients(Watched(2, 3), weights, x, targets)
+    assert watched_loss == loss
+    for name in weights:
+        np.testing.assert_allclose(watched[name], gradients[name], atol=1e-14, err_msg=name)
 
 
 def test_a_cell_with_output_weights_of_its_own_takes_no_readout():

@@ -110,6 +110,35 @@ def test_jordan_equals_its_equations_differentiated_by_autograd(T, B, I, H, O, o
     assert largest(gradients["dy_0"], ty_0.grad) <= PARITY
 
 
+def test_an_output_whose_gradient_is_not_given_does_not_matter_to_the_loss():
+    rng = np.random.default_rng(6)
+    cell = Jordan(2, 3, 4)
+    y, tape = forward(cell, random_weights(cell, rng), rng.normal(size=(5, 2, 2)))
+    given_alone, zeros = rng.normal(size=y.shape), {"y": np.zeros_like(y), "h": np.zeros((6, 2, 3))}
+    alone, full = backward(tape, {"logits": given_alone}), backward(tape, {**zeros, "logits": given_alone})
+    for name, gradient in full.items():
+        np.testing.assert_array_equal(alone[name], gradient, err_msg=name)
+
+
+class Returning(Elman):
+    """Elman's network whose slopes hold W_hh too, so that its backward step takes nothing from the weights."""
+
+    def slopes(self, w, kept):
+        return {"h": 1 - kept["h"] ** 2, "W_hh": np.broadcast_to(w["W_hh"], (len(kept["h"]), *w["W_hh"].shape))}
+
+    def back(self, w, slopes, d):
+        da_h = slopes["h"] * d["h"]
+        return {"h": da_h}, {"h": da_h @ slopes["W_hh"]}
+
+
+def test_slopes_may_depend_on_the_weights():
+    rng = np.random.default_rng(7)
+    w, x, dh = random_weights(Elman(2, 3), rng), rng.normal(size=(4, 2, 2)), rng.normal(size=(5, 2, 3))
+    ours, expected = (backward(forward(cell, w, x)[1], {"h": dh}) for cell in (Returning(2, 3), Elman(2, 3)))
+    for name, gradient in expected.items():
+        np.testing.assert_allclose(ours[name], gradient, atol=1e-14, err_msg=name)
+
+
 @given(T=st.integers(1, 5), B=st.integers(1, 3), seed=seeds)
 @settings(max_examples=25)
 def test_a_token_is_its_one_hot_vector(T, B, seed):

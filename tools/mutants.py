@@ -46,7 +46,7 @@ ROOT = Path(__file__).resolve().parents[1]
 LISTED = Path("tests", "mutants.toml")
 MODULES = (
     *("functions", "cells", "recurrent", "networks", "gradients", "optimisers"),
-    *("bptt", "rtrl", "truncation", "dynamics", "initialisation"),
+    *("bptt", "rtrl", "truncation", "dynamics", "initialisation", "learning"),
 )
 REQUIRED = 0.95
 COPIED = ("companion", "tests", "tools", "book", "pyproject.toml")

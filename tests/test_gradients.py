@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from companion import Elman, Jordan, backward, forward, initial_weights, weight_shapes
-from companion.gradients import central_differences, check_gradients, check_layer, check_vjp, complex_step
+from companion.gradients import Difference, central_differences, check_gradients, check_layer, check_vjp, complex_step
 
 seeds = st.integers(0, 2**32 - 1)
 
@@ -24,6 +24,24 @@ def test_the_argument_is_left_alone():
     x = np.ones(2)
     central_differences(lambda v: float(v.sum()), x)
     np.testing.assert_array_equal(x, 1)
+
+
+def test_a_difference_is_absolute_below_one_and_relative_above():
+    assert Difference("W", (0,), 0.1, 0.3).size == pytest.approx(0.2)
+    assert Difference("W", (0,), 1000, -3000).size == pytest.approx(4000 / 3000)
+    assert Difference("W", (0,), -3000, 1000).size == pytest.approx(4000 / 3000)
+
+
+def test_the_largest_difference_leads_and_is_returned():
+    w = {"a": np.array([50.0]), "b": np.array([0.1]), "c": np.array([3.0])}
+    wrong = {"a": np.array([101.0]), "b": np.array([0.9]), "c": np.array([6.3])}  # by 1/101, 0.7 and 0.3/6.3
+
+    def loss(w):
+        return sum(float((v**2).sum()) for v in w.values())
+
+    assert check_gradients(loss, w, wrong, bound=1) == pytest.approx(0.7)
+    with pytest.raises(AssertionError, match=r"(?s)by up to 0\.7, .*:\s*db.*\s*dc.*\s*da"):
+        check_gradients(loss, w, wrong)
 
 
 def test_a_wrong_entry_is_named_with_both_numbers():
@@ -83,6 +101,7 @@ def test_one_call_checks_a_whole_layer(make, T, B, I, H):
     weights = initial_weights(weight_shapes(cell), rng, 1.0)
     first = {name: rng.normal(size=(B, cell.sizes[name])) for name in cell.state}
     assert check_layer(cell, weights, rng.normal(size=(T, B, I)), rng, first, bound=1e-7) < 1e-7
+    assert check_layer(cell, weights, rng.normal(size=(T, B, I)), rng, bound=1e-7) < 1e-7  # from a state of zeros
 
 
 @dataclass(frozen=True)
@@ -121,6 +140,25 @@ def test_a_vector_jacobian_product_of_any_shape():
         check_vjp(product, lambda v: pull(v) | {"A": pull(v)["A"].T}, arguments, rng)
     with pytest.raises(ValueError, match="gradients: expected an entry B, got A"):
         check_vjp(product, lambda v: {"A": pull(v)["A"]}, arguments, rng)
+
+
+def test_as_many_directions_are_tried_as_asked_for_and_the_worst_is_told():
+    w, tried = {"a": np.arange(1.0, 4.0)}, []
+
+    def wrong(v):
+        tried.append(v)
+        return {"a": 2 * w["a"] * v + 0.1 * v**2}
+
+    def sizes(trials, rng):
+        with pytest.raises(AssertionError) as caught:
+            check_vjp(lambda w: w["a"] ** 2, wrong, w, rng, trials=trials)
+        return float(str(caught.value).split()[3].rstrip(","))
+
+    one_by_one, rng = [], np.random.default_rng(8)
+    for _ in range(5):
+        one_by_one.append(sizes(1, rng))
+    assert len(tried) == 5 and len(set(one_by_one)) > 1 and max(one_by_one) not in (one_by_one[0], one_by_one[-1])
+    assert sizes(5, np.random.default_rng(8)) == max(one_by_one) and len(tried) == 10
 
 
 def test_every_argument_that_fails_is_named():

@@ -1,6 +1,6 @@
 """Truncated backpropagation through time, TBPTT(k1, k2) (Williams & Peng 1990; k1 and k2 are Sutskever's names).
 
-Chapter "Learning while running". Every k1 steps the losses of the last k1 steps are sent back, together, through the
+Chapter "Truncated backpropagation". Every k1 steps the losses of the last k1 steps are sent back, together, through the
 last k2 ≥ k1 steps. The state is carried from window to window; no gradient passes the start of a window.
 
 So every loss counts once. In a window that ends at step t, the loss of step τ reaches the steps t − k2 + 1 … τ.

@@ -299,75 +299,87 @@ def main(arguments: Sequence[str] | None = None, root: Path = ROOT) -> int:
     parser.add_argument("modules", nargs="*", help=f"of {', '.join(MODULES)}")
     parser.add_argument("--sample", type=int, default=0, metavar="N", help="N mutants, spread over the modules")
     parser.add_argument("--list", action="store_true", help="print the ids and stop")
-    parser.add_argument("--no-notebooks", action="store_true", help="unit tests only; no verdict on the required rate")
+    parser.add_argument("--no-notebooks", action="store_true", help="what the unit tests miss counts as survived")
     parser.add_argument("--workers", type=int, default=2)
     late = "seconds a run may last beyond ten times what the unchanged code needs, before it counts as hung"
     parser.add_argument("--patience", type=float, default=30.0, help=late)
     options = parser.parse_args(arguments)
+
     mutants = everything = every_mutant(root, options.modules or MODULES)
     if options.list:
         print("\n".join(mutants))
         return 0
     if options.sample:
         mutants = sample(mutants, options.sample)
-    known = listed(root)
-    begun = time.monotonic()
-    plans = {module: stages(root, module) for module in dict.fromkeys(mutant.module for mutant in mutants.values())}
-    if FORK:
-        for name in WARM:
-            importlib.import_module(name)
-        gc.freeze()  # what is loaded already need not be looked through in every child
+    known, begun = listed(root), time.monotonic()
+    outcomes = judged(root, mutants, known, options)
+    print(table(mutants, outcomes, {name for name, entry in known.items() if entry.get("equivalent")}))
 
-    with tempfile.TemporaryDirectory() as temporary:
-        benches = [copied(root, Path(temporary, str(number)).resolve()) for number in range(options.workers)]
-        last = 2 if options.no_notebooks else 3
-        needed = [plan[: 1 if options.sample else last] for plan in plans.values()]
-        files = dict.fromkeys(path for plan in needed for stage in plan for path in stage)
-        limits: dict[str, float] = {}
-        for unchanged in run([Job(path, [[path]]) for path in files], benches, {}):
-            if unchanged.verdict != SURVIVED:
-                print(f"{unchanged.name} fails on the unchanged code: {unchanged.verdict} {unchanged.by}")
-                return 2
-            limits[unchanged.name] = 10 * unchanged.seconds + options.patience
-        print(
-            f"{len(mutants)} mutants; {len(files)} files pass unchanged; {time.monotonic() - begun:.0f} s", flush=True
-        )
-
-        jobs = []
-        for name, mutant in mutants.items():
-            plan = plans[mutant.module][: 2 if name in known else last]  # a known survivor need not meet the notebooks
-            quick = [sorted(stage, key=lambda path: limits.get(path, 0)) for stage in plan if stage]
-            jobs.append(Job(name, quick, mutant.module, mutant.source))
-        outcomes: dict[str, Outcome] = {}
-        for outcome in run(jobs, benches, limits):
-            outcomes[outcome.name] = outcome
-            if outcome.verdict == SURVIVED and outcome.name not in known:
-                print(f"survived: {outcome.name}", flush=True)
-            if len(outcomes) % 100 == 0:
-                print(f"{len(outcomes)} of {len(jobs)}; {time.monotonic() - begun:.0f} s", flush=True)
-
-    equivalent = {name for name, entry in known.items() if entry.get("equivalent")}
-    print(table(mutants, outcomes, equivalent))
     survivors = [name for name in mutants if outcomes[name].verdict == SURVIVED]
-    unlisted = [name for name in survivors if name not in known]
+    modules = {mutant.module for mutant in everything.values()}
     for name in known:
-        if name in outcomes and outcomes[name].verdict != SURVIVED:
+        if name in outcomes and name not in survivors:
             print(f"listed in {LISTED.as_posix()}, but killed by {outcomes[name].by}: {name}")
-        elif name.partition(".")[0] in plans and name not in everything:
+        elif name.partition(".")[0] in modules and name not in everything:
             print(f"listed in {LISTED.as_posix()}, but there is no such mutant now: {name}")
+    unlisted = [name for name in survivors if name not in known]
     for name in unlisted:
         print(f"survived and not listed in {LISTED.as_posix()}: {name}")
     killed = 1 - len(survivors) / len(mutants)
     print(f"{killed:.1%} killed, {REQUIRED:.0%} required; {time.monotonic() - begun:.0f} s")
     if not options.sample:
-        record(root / "reports" / "mutants.tsv", [outcomes[name] for name in mutants])
+        rows = [f"{o.verdict}\t{o.seconds:.1f}\t{o.name}\t{o.by}\n" for o in map(outcomes.__getitem__, mutants)]
+        (root / "reports").mkdir(exist_ok=True)
+        (root / "reports" / "mutants.tsv").write_text("".join(rows), encoding="utf-8")
     return int(bool(unlisted) or (killed < REQUIRED and not options.sample))
 
 
-def record(path: Path, outcomes: Iterable[Outcome]) -> None:
-    path.parent.mkdir(exist_ok=True)
-    rows = [f"{o.verdict}\t{o.seconds:.1f}\t{o.name}\t{o.by}\n" for o in outcomes]
-    path.write_text("".join(rows), encoding="utf-8")
+def judged(
+    root: Path, mutants: Mapping[str, Mutant], known: Iterable[str], options: argparse.Namespace
+) -> dict[str, Outcome]:
+    """What became of each: by the unit tests; where they noticed nothing and it is not known, by the notebooks."""
+    plans = {module: stages(root, module) for module in dict.fromkeys(mutant.module for mutant in mutants.values())}
+    if FORK:
+        for name in WARM:
+            importlib.import_module(name)
+        gc.freeze()  # what is loaded already need not be looked through in every child
+    outcomes = {name: Outcome(name, SURVIVED, "", 0.0) for name in mutants}
+    with tempfile.TemporaryDirectory() as temporary:
+        benches = [copied(root, Path(temporary, str(number)).resolve()) for number in range(options.workers)]
+        for first, last in ((0, 2), (2, 2 if options.no_notebooks else 3)):
+            names = [name for name in mutants if not first or (survived(outcomes[name]) and name not in known)]
+            used = {module: plans[module][first:last] for module in {mutants[name].module for name in names}}
+            limits = unchanged(used.values(), benches, options)
+            jobs = []
+            for mutant in map(mutants.__getitem__, names):
+                quick = [sorted(stage, key=lambda path: limits[path]) for stage in used[mutant.module] if stage]
+                if quick:
+                    jobs.append(Job(mutant.id, quick, mutant.module, mutant.source))
+            for number, outcome in enumerate(run(jobs, benches, limits), 1):
+                outcomes[outcome.name] = outcome
+                if survived(outcome) and outcome.name not in known:
+                    print(f"not noticed by {'notebooks' if first else 'unit tests'}: {outcome.name}", flush=True)
+                if number % 100 == 0:
+                    print(f"{number} of {len(jobs)} mutants", flush=True)
+    return outcomes
+
+
+def survived(outcome: Outcome) -> bool:
+    return outcome.verdict == SURVIVED
+
+
+def unchanged(plans: Iterable[list[Stage]], benches: Sequence[Path], options: argparse.Namespace) -> dict[str, float]:
+    """See the unchanged code pass; returns how many seconds each file may take with a mutant."""
+    begun = time.monotonic()
+    files = sorted({path for plan in plans for stage in plan for path in stage})
+    limits = {}
+    for outcome in run([Job(path, [[path]]) for path in files], benches, {}):
+        if not survived(outcome):
+            sys.exit(f"{outcome.name} fails on the unchanged code: {outcome.by or outcome.verdict}")
+        limits[outcome.name] = 10 * outcome.seconds + options.patience
+    if files:
+        print(f"{len(files)} files pass on the unchanged code, {time.monotonic() - begun:.0f} s", flush=True)
+    return limits
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """What tools/mutants.py breaks, and how: operators, and all places of a module's syntax tree where they apply.
 
 Left alone, because it only validates or words a message: `raise`, `assert` and an `if` that does nothing but raise;
-arguments of require_*, as_array and _checked_*, functions of these names; __str__, __repr__; docstrings, annotations.
+arguments of require_*, as_array and _checked*, functions of these names; __str__, __repr__; docstrings, annotations.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 COUNT, SIZE, KEY, MAPPING, VALUE = "count", "size", "key", "mapping", "value"  # kinds of names
-VALIDATION = re.compile(r"_?(require|checked)_|as_array$|__(str|repr)__$")
+VALIDATION = re.compile(r"_?(require|checked)(_|$)|as_array$|__(str|repr)__$")
 
 
 @dataclass(frozen=True)

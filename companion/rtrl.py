@@ -3,7 +3,7 @@
 Chapter "Learning while running". Nothing of the past is stored. Beside the state h_t of an Elman network runs, for each
 weight, a tensor of sensitivities: how far each unit of h_t would move, had the weight been larger at all steps so far.
 
-    P_t[i, j, k] = ∂h_t[i] / ∂W[j, k]
+    P_t[i, j, m] = ∂h_t[i] / ∂W[j, m]
 
 This module is written from that definition, not from the backward pass of recurrent.py, so that each checks the other.
 """
@@ -48,9 +48,9 @@ def start(cell: Elman, h_0: Array) -> Running:
 def advance(cell: Elman, weights: Arrays, running: Running, x_t: Array) -> Running:
     """One step, of the state and of its sensitivities, for x_t (B, I) (chapter, equation eq-rtrl).
 
-        P_t[i, j, k] = tanh′(a_t[i]) (δ_ij source_t[k] + Σ_l W_hh[i, l] P_{t-1}[l, j, k])
+        P_t[i, j, m] = tanh′(a_t[i]) ([i = j] source_t[m] + Σ_l W_hh[i, l] P_{t-1}[l, j, m])
 
-    The source is what the weight is multiplied by: h_{t-1} for W_hh, x_t for W_xh, 1 for b_h (which has no index k).
+    The source is what the weight is multiplied by: h_{t-1} for W_hh, x_t for W_xh, 1 for b_h (which has no index m).
     `weights` may hold those of a readout too. Raises ValueError when x_t has another shape.
     """
     B, H = running.h.shape
@@ -62,8 +62,8 @@ def advance(cell: Elman, weights: Arrays, running: Running, x_t: Array) -> Runni
     unit = np.arange(H)
     P = {}
     for name, P_before in running.P.items():
-        inner = (W_hh @ P_before.reshape(B, H, -1)).reshape(P_before.shape)  # Σ_l W_hh[i, l] P_{t-1}[l, j, k]
-        inner[:, unit, unit] += source[name]  # δ_ij: row j of a weight feeds unit j only
+        inner = (W_hh @ P_before.reshape(B, H, -1)).reshape(P_before.shape)  # Σ_l W_hh[i, l] P_{t-1}[l, j, m]
+        inner[:, unit, unit] += source[name]  # [i = j]: row j of a weight feeds unit j only
         P[name] = slope.reshape(B, H, *(1,) * (inner.ndim - 2)) * inner
     return Running(h, P)
 

@@ -102,7 +102,10 @@ def test_jacobians_of_jordan_equal_autograd(T, B, H, O, out, seed):
 
 @dataclass(frozen=True)
 class TwoStates:
-    """A made-up cell whose state is two vectors of different sizes, p (2,) and q (3,), each reading both."""
+    """A made-up cell whose state is two vectors of different sizes, p (2,) and q (3,), each reading both.
+
+    Each is multiplied by its bias, p = b_p ⊙ tanh(a_p), so that its slopes depend on a weight too.
+    """
 
     sizes = {"x": 1, "p": 2, "q": 3}
     wiring = {"p": ("x", "p_before", "q_before"), "q": ("x", "p_before", "q_before")}
@@ -110,10 +113,11 @@ class TwoStates:
     outputs = ("p",)  # q is no output
 
     def step(self, w, a, before):
-        return {k: np.tanh(a[k] + before["p"] @ w[f"W_p{k}"].T + before["q"] @ w[f"W_q{k}"].T) for k in "pq"}
+        a = {k: a[k] + before["p"] @ w[f"W_p{k}"].T + before["q"] @ w[f"W_q{k}"].T for k in "pq"}
+        return {k: w[f"b_{k}"] * np.tanh(a[k]) for k in "pq"}
 
     def slopes(self, w, kept):
-        return {k: 1 - kept[k] ** 2 for k in "pq"}
+        return {k: w[f"b_{k}"] * (1 - (kept[k] / w[f"b_{k}"]) ** 2) for k in "pq"}
 
     def back(self, w, slopes, d):
         da = {k: slopes[k] * d[k] for k in "pq"}
@@ -237,6 +241,16 @@ def test_a_singular_value_that_round_off_hides_is_not_made_up():
     logs = log_singular_values(graded)[:, 0, 1] / math.log(10)
     np.testing.assert_allclose(logs[2:], [-12, -6, 0], atol=1e-9)
     assert logs[0] == logs[1] == -np.inf  # 10^-24 and 10^-18 beside 1
+
+    n, eps = 4, np.finfo(np.float64).eps  # the limit is n · eps of the largest singular value, not of 1
+    for largest in (0.5, 0.75):
+        beside = [largest, 1.1 * n * eps * largest, 0.9 * n * eps * largest, 0]
+        told = log_singular_values(np.diag(beside)[None, None])[0, 0]
+        np.testing.assert_allclose(told, [np.log(beside[0]), np.log(beside[1]), -np.inf, -np.inf])
+
+
+def test_a_gradient_may_be_given_as_a_list():
+    np.testing.assert_allclose(log_gradient_norms(np.eye(2)[None, None], [[3, 4]]), np.log([[5], [5]]))
 
 
 def test_a_product_that_overflows_is_refused_with_its_steps():

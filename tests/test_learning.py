@@ -20,6 +20,20 @@ def start(task, hidden=5, seed=0, **given):
     return cell, network_weights(cell, task, np.random.default_rng(seed), **given)
 
 
+class TwoOutputs:
+    """What network_weights looks at in a cell; its second output z is wider than its first."""
+
+    sizes = {"x": 2, "h": 3, "z": 5}
+    wiring = {"h": ("x", "h_before"), "z": ("h",)}
+    state, outputs = ("h",), ("h", "z")
+
+
+def test_the_readout_fits_the_main_output():
+    weights = network_weights(TwoOutputs(), AddingProblem(6), np.random.default_rng(0))
+    assert weights["W_hy"].shape == (1, 3) and weights["W_hz"].shape == (5, 3)
+    assert 0.9 * 3**-0.5 < max(np.abs(w).max() for w in weights.values()) <= 3**-0.5
+
+
 def torch_loss(task, cell, weights, x, targets):
     """The mean loss of a batch, by PyTorch; weights that ask for gradients."""
     layer = torch.nn.RNN(cell.inputs, cell.hidden, dtype=torch.float64)

@@ -48,7 +48,7 @@ def test_rtrl_is_the_gradient_of_backpropagation_through_time(T, B, I, H, O, see
     value, ours = rtrl(cell, weights, x, targets, h_0, loss)
     expected, theirs, _ = loss_and_gradients(cell, weights, x, targets, h_0, loss=loss)
     assert value == pytest.approx(expected, rel=EQUAL)
-    assert set(ours) == set(weights)
+    assert {name: g.dtype for name, g in ours.items()} == dict.fromkeys(weights, np.dtype(np.float64))
     assert differs(ours, {name: theirs[name] for name in weights}) <= EQUAL
 
 
@@ -184,6 +184,13 @@ def test_one_step_online_is_one_step_of_gradient_descent():
     assert losses.shape == (1,) and losses[0] == pytest.approx(value, rel=1e-12)
     for name, w in weights.items():
         np.testing.assert_allclose(last[name], w - 0.5 * exact[name], rtol=1e-12, atol=1e-14)
+
+
+def test_online_losses_stand_in_the_order_of_the_steps():
+    cell, weights, x, targets, h_0 = problem(T=4, B=2, I=2, H=3, O=3, seed=13)
+    _, losses = learn_online(cell, weights, x, targets, 0.5, h_0)
+    for t in range(1, 5):
+        np.testing.assert_allclose(learn_online(cell, weights, x[:t], targets[:t], 0.5, h_0)[1], losses[:t], rtol=1e-12)
 
 
 # --- cost -----------------------------------------------------------------------------------------------------------

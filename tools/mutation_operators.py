@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 COUNT, SIZE, KEY, MAPPING, VALUE = "count", "size", "key", "mapping", "value"  # kinds of names
+LEFT_ALONE = ("annotation", "returns", "decorator_list", "bases")
 VALIDATION = re.compile(r"_?(require|checked)(_|$)|as_array$|__(str|repr)__$")
 
 
@@ -258,16 +259,12 @@ def written(tree: ast.Module, place: Place, node: ast.AST) -> str:
 
 def places(node: ast.AST, scope: Scope, statement: ast.stmt, outer: tuple[ast.AST, ...]) -> Iterator[Place]:
     for name, value in ast.iter_fields(node):
-        if name in ("annotation", "returns", "decorator_list", "bases") or (
-            name in ("body", "test") and only_raises(node)
-        ):
+        if name in LEFT_ALONE or (name in ("body", "test") and only_raises(node)):
             continue
         if name in ("args", "keywords") and isinstance(node, ast.Call) and VALIDATION.match(called(node)):
             continue
         for number, child in enumerate(value) if isinstance(value, list) else [(None, value)]:
-            if not isinstance(child, ast.AST) or isinstance(
-                child, ast.Raise | ast.Assert | ast.Import | ast.ImportFrom
-            ):
+            if not isinstance(child, ast.AST) or isinstance(child, ast.Raise | ast.Assert):
                 continue
             if isinstance(child, ast.FunctionDef) and VALIDATION.match(child.name):
                 continue
@@ -310,12 +307,9 @@ def scope_of(node: ast.AST, outside: Scope, outer: tuple[ast.AST, ...]) -> Scope
 
 def keys_in(holder: ast.AST) -> Iterator[str]:
     for node in ast.walk(holder):
-        if (
-            isinstance(node, ast.Subscript)
-            and isinstance(node.slice, ast.Constant)
-            and isinstance(node.slice.value, str)
-        ):
-            yield node.slice.value
+        match node:
+            case ast.Subscript(_, ast.Constant(str(key))):
+                yield key
 
 
 def stored(function: ast.AST) -> list[ast.Name]:
@@ -349,12 +343,7 @@ def bound_by(target: ast.AST, value: ast.expr, loop: bool = True) -> Iterator[tu
     """The names in a target, with the kinds that the value gives them; a loop binds the entries of its value."""
     names = [node.id for node in ast.walk(target) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)]
     text = ast.unparse(value)
-    if (
-        not loop
-        and isinstance(target, ast.Tuple)
-        and isinstance(value, ast.Tuple)
-        and len(target.elts) == len(value.elts)
-    ):
+    if not loop and isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple):
         for part, its_value in zip(target.elts, value.elts, strict=True):
             yield from bound_by(part, its_value, loop)
     elif loop and text.startswith(("range(", "reversed(range(", "enumerate(")):

@@ -10,8 +10,8 @@ The file has one entry an experiment, {"experiment", "fingerprint", "rate", "run
 of them kept. A run holds its "curve", pairs [sequences seen, mean squared error on development sequences]; "solved",
 the sequences after which that error was below `SOLVED` for the first time, or null when it never was within the budget
 (a run ends when it has solved the task); "test", its mean squared error on sequences that nothing was chosen by; and
-"largest", the largest norm of a gradient. "overflow" is the number of the step at which states or gradients stopped
-being finite, or null. "rate" is the rate whose seeds needed the fewest development sequences on average (a run that did
+"largest", the largest finite norm of a gradient. "overflow" is the number of the step at which states or gradients
+stopped being finite, or null. "rate" is the rate whose seeds needed the fewest development sequences on average (a run that did
 not solve the task counts its whole budget), and for equal numbers the one with the smaller development error.
 
 Results go stale when the code changes. "code" is a hash of the definitions that `run` reaches, in this script and in
@@ -80,7 +80,7 @@ EXPERIMENTS = {
     for name, experiment, lags in (
         ("elman", ELMAN, (10, 50, 100)),
         ("orthogonal", replace(ELMAN, recurrent="orthogonal"), (50,)),
-        ("relu", replace(ELMAN, activation="relu"), (50,)),
+        ("relu", replace(ELMAN, activation="relu"), (50, 100)),
         ("relu, orthogonal", replace(ELMAN, activation="relu", recurrent="orthogonal"), (50,)),
         ("relu, skip", replace(ELMAN, activation="relu", skip=10), (50, 100)),
         ("irnn", IRNN, (50, 100)),
@@ -117,7 +117,8 @@ def run(experiment: Experiment, rate: float, seed: int, dtype: type = np.float32
     largest, solved, overflow, seen = 0.0, None, None, 0
     try:
         for step in islice(steps, experiment.budget // experiment.batch):
-            weights, seen, largest = step.weights, step.number * experiment.batch, max(largest, step.norm)
+            weights, seen = step.weights, step.number * experiment.batch
+            largest = max(largest, step.norm) if np.isfinite(step.norm) else largest
             if seen % every == 0:
                 curve.append([seen, error(weights, DEVELOPMENT_SEED, DEVELOPMENT)])
                 if curve[-1][1] < SOLVED:

@@ -55,6 +55,7 @@ WARM = ("numpy", "torch", "torch._dynamo", "hypothesis.extra.numpy", "pytest", "
 FORK = sys.platform == "linux"  # elsewhere it is not safe once torch is loaded: every run starts an interpreter
 
 KILLED, HUNG, SURVIVED = "killed", "hung", "survived"
+CLAIMS = ("AssertionError", "Failed", "NbCellError")  # what a test or a notebook raises whose claim does not hold
 Stage = Sequence[str]  # test files or notebooks, relative to the root
 
 
@@ -154,11 +155,8 @@ class Plugin:
     def pytest_collection_modifyitems(self, items: list[Any]) -> None:
         items.sort(key=lambda item: bool(getattr(getattr(item, "obj", None), "is_hypothesis_test", False)))
 
-    def pytest_runtest_logreport(self, report: Any) -> None:
-        if report.failed and not self.name:
-            self.name = report.nodeid
-
-    pytest_collectreport = pytest_runtest_logreport
+    def pytest_exception_interact(self, node: Any, call: Any) -> None:
+        self.name = self.name or f"{node.nodeid} {call.excinfo.typename}"
 
 
 @dataclass(frozen=True)
@@ -175,7 +173,7 @@ class Job:
 class Outcome:
     name: str
     verdict: str
-    by: str  # the test that failed first
+    by: str  # the test that failed first, and its exception
     seconds: float
 
 
@@ -326,6 +324,8 @@ def main(arguments: Sequence[str] | None = None, root: Path = ROOT) -> int:
     for name in unlisted:
         print(f"survived and not listed in {LISTED.as_posix()}: {name}")
     killed = 1 - len(survivors) / len(mutants)
+    wrong = sum(outcome.by.endswith(CLAIMS) for outcome in outcomes.values())
+    print(f"{wrong} gave something wrong, {len(mutants) - len(survivors) - wrong} could not go on or hung")
     required = 1 if options.sample else REQUIRED
     print(f"{killed:.1%} killed, {required:.0%} required; {time.monotonic() - begun:.0f} s")
     if not options.sample:

@@ -235,7 +235,7 @@ def test_mutants_are_killed_by_tests_and_notebooks_and_hang_and_survive(tmp_path
     verdicts = {
         name.partition(" | ")[2][:-4]: (verdict, by) for verdict, _, name, by in (row.split("\t") for row in rows)
     }
-    test, page = "tests/test_toy.py::test_toy", "book/toy.ipynb::Cell 0"
+    test, page = "tests/test_toy.py::test_toy AssertionError", "book/toy.ipynb::Cell 0 NbCellError"
     assert verdicts == {
         "dropped term | 2 * x → 2": ("killed", test),
         "dropped term | 2 * x → x": ("killed", test),
@@ -249,7 +249,8 @@ def test_mutants_are_killed_by_tests_and_notebooks_and_hang_and_survive(tmp_path
         "dropped term | 3 * x → x": ("killed", page),
     }
     assert "survived and not listed in tests/mutants.toml: toy.same | dropped term | x - 0 → x | 1" in said
-    assert "but killed by tests/test_toy.py::test_toy: toy.double | dropped term | 2 * x → x | 1" in said
+    assert "but killed by tests/test_toy.py::test_toy AssertionError: toy.double | dropped term | 2 * x → x | 1" in said
     assert "but there is no such mutant now: toy.gone | sign | a → b | 1" in said
+    assert said.splitlines()[-2] == "6 gave something wrong, 2 could not go on or hung"
     assert said.splitlines()[-1].startswith("80.0% killed, 95% required")
     assert (tmp_path / "companion" / "toy.py").read_text(encoding="utf-8") == TOY  # only copies were changed

@@ -11,8 +11,8 @@ of them kept. A run holds its "curve", pairs [sequences seen, mean squared error
 the sequences after which that error was below `SOLVED` for the first time, or null when it never was within the budget
 (a run ends when it has solved the task); "test", its mean squared error on sequences that nothing was chosen by; and
 "largest", the largest finite norm of a gradient. "overflow" is the number of the step at which states or gradients
-stopped being finite, or null. "rate" is the rate whose seeds needed the fewest development sequences on average (a run that did
-not solve the task counts its whole budget), and for equal numbers the one with the smaller development error.
+stopped being finite, or null. "rate" is the rate whose seeds needed the fewest training sequences on average (a run
+that did not solve the task counts its whole budget), and for equal numbers the one with the smaller development error.
 
 Results go stale when the code changes. "code" is a hash of the definitions that `run` reaches, in this script and in
 companion, without comments and docstrings: it changes with any of them. "fingerprint" is what a few steps of the same

@@ -56,7 +56,8 @@ class SkipElman:
 
         h_t = tanh(W_xh x_t + W_hh h_{t-1} + W_sh h_{t-s} + b_h)        W_sh (H, H), s ≥ 2; states before h_0 are 0
 
-    Chapter "Remedies". The states in between are carried as vectors d1 … and s, the oldest; each step moves all on.
+    Chapter "Remedies", equation eq-skip. The states in between are carried as vectors d1 … and s, the oldest; each
+    step moves all on.
     """
 
     inputs: int

@@ -20,7 +20,8 @@ def orthogonal(hidden: int, rng: np.random.Generator) -> Array:
     """A random orthogonal matrix Q, Qᵀ Q = I, (H, H), float64, all rotations and reflections being equally likely.
 
     The Q factor of a Gaussian matrix would do, but for its signs: they follow the QR routine's habit. Multiplying the
-    columns by the signs of R's diagonal removes it (Mezzadri 2007). Saxe et al. (2014) start deep linear networks so.
+    columns by the signs of R's diagonal removes it (Mezzadri 2007). Saxe et al. (2014) start deep linear networks so;
+    equation eq-orthogonal-power.
     """
     H = require_size("hidden", hidden)
     Q, R = np.linalg.qr(rng.normal(size=(H, H)))

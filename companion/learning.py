@@ -65,7 +65,8 @@ def mean_gradients(
     """Mean loss over a batch's answers and its gradient, one array a weight.
 
     horizon  how many steps, counted from the end, the gradient may travel back; all by default. The state is computed
-             from the first step on all the same: only the gradient is truncated. For tasks that answer at the end.
+             from the first step on all the same: only the gradient is truncated (equation eq-horizon). For tasks
+             that answer at the end.
     Raises ValueError as `forward` does, and for a horizon with a task that answers on the way.
     """
     h_0 = None

@@ -18,6 +18,8 @@ def norm(gradients: Arrays) -> float:
 def clip_by_norm(gradients: Arrays, limit: float) -> dict[str, Array]:
     """Scale all gradients by one factor so that their common norm is at most `limit`; the direction stays.
 
+    Pascanu, Mikolov & Bengio (2013); equation eq-clip-norm.
+
     Raises ValueError for a limit that is not positive and for a norm that is NaN or overflows.
     """
     _require_positive("limit", limit)
@@ -31,6 +33,8 @@ def clip_by_norm(gradients: Arrays, limit: float) -> dict[str, Array]:
 def clip_by_value(gradients: Arrays, limit: float) -> dict[str, Array]:
     """Cut every entry to at most `limit` in size, each for itself; the direction changes where some are cut.
 
+    Equation eq-clip-value.
+
     Raises ValueError for a limit that is not positive and for entries that are NaN or infinite.
     """
     _require_positive("limit", limit)
@@ -41,7 +45,7 @@ def clip_by_value(gradients: Arrays, limit: float) -> dict[str, Array]:
 
 @dataclass(frozen=True)
 class SGD:
-    """Gradient descent: W − rate · ∂L/∂W. With a gradient from a random batch it is called stochastic."""
+    """Gradient descent: W − rate · ∂L/∂W (equation eq-sgd); stochastic, with the gradient of a random batch."""
 
     rate: float
 
@@ -58,7 +62,7 @@ class SGD:
 class Momentum:
     """Gradient descent along a velocity, v ← momentum · v + ∂L/∂W, W ← W − rate · v, as in PyTorch's SGD.
 
-    Polyak (1964), as written by Sutskever et al. (2013) but with the rate outside the velocity.
+    Polyak (1964), as written by Sutskever et al. (2013) but with the rate outside the velocity; equation eq-momentum.
     """
 
     rate: float
@@ -83,7 +87,7 @@ class Momentum:
 
 @dataclass(frozen=True)
 class Adam:
-    """Adam (Kingma & Ba 2015): the step, and the running means m of the gradient and v of its square."""
+    """Adam (Kingma & Ba 2015): running means m of the gradient and v of its square; equation eq-adam."""
 
     rate: float
     beta_1: float = 0.9

@@ -85,6 +85,9 @@ def test_every_place_and_kind_that_the_definitions_allow_is_drawn():
         )
     marked = draw(AddingProblem1997(40), 0, size)[0][..., 1] == 1
     assert marked[:20].any(axis=1).all() and not marked[20:].any()
+    # X1 in one of the first ten, and X2 in one of the 19 that are left of the first twenty
+    assert marked[:10].mean(axis=1) == pytest.approx([1 / 10 + 9 / 10 / 19] * 10, abs=0.025)
+    assert marked[10:20].mean(axis=1) == pytest.approx([1 / 19] * 10, abs=0.025)
     lengths = {len(draw(AddingProblem1997(40), seed, 1)[0]) for seed in range(100)}
     assert lengths == {40, 41, 42, 43, 44}
     x, classes = draw(TemporalOrder(), 0, size)

@@ -50,7 +50,7 @@ def jacobians(tape: Tape) -> Array:
 def jacobian_products(J: Array, t: int | None = None) -> Array:
     """∂state_t/∂state_k = J_t J_{t−1} … J_{k+1} for k = 0 … t, (t + 1, B, n, n); row t is the identity matrix.
 
-    J  (T, B, n, n) from `jacobians`; t is 1 … T, the last step by default (equation eq-jacobian-product).
+    J  (T, B, n, n) from `jacobians`; t is 1 … T, the last step by default (equation eq-chain).
     Raises ValueError where a product overflows; `log_singular_values` has no such limit.
     """
     J, t = _checked_jacobians(J, t)

@@ -26,7 +26,7 @@ def test_orthogonal_keeps_every_length(H, seed):
 
 @given(H=sizes, seed=seeds)
 def test_orthogonal_is_the_one_factor_of_a_gaussian_matrix_that_leaves_a_positive_diagonal(H, seed):
-    """G = QR with R upper triangular and its diagonal positive determines Q; this choice of signs is the unbiased one."""
+    """G = QR with R upper triangular and its diagonal positive determines Q; with these signs it is unbiased."""
     R = orthogonal(H, np.random.default_rng(seed)).T @ np.random.default_rng(seed).normal(size=(H, H))
     assert (np.diag(R) > 0).all()
     np.testing.assert_allclose(R, np.triu(R), atol=1e-12)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, Protocol
 
 import numpy as np
 
@@ -16,18 +15,12 @@ from companion.networks import (
     readout_shapes,
     without_readout,
 )
-from companion.optimisers import norm
+from companion.optimisers import Optimiser, norm
 from companion.recurrent import Arrays, Cell, forward, weight_shapes
 from companion.tasks import Task
 from companion.validation import Array, require_size
 
 Clip = Callable[[Arrays], Arrays]
-
-
-class Optimiser(Protocol):
-    """SGD, Momentum or Adam."""
-
-    def step(self, weights: Arrays, gradients: Arrays) -> tuple[dict[str, Array], Any]: ...
 
 
 @dataclass(frozen=True)
@@ -73,8 +66,8 @@ def mean_gradients(
     if horizon is not None and require_size("horizon", horizon) < len(x):
         if task.arity != MANY_TO_ONE:
             raise ValueError(f"horizon: expected a task that answers at the end, got one of {task.arity.name}")
-        h, _ = forward(cell, without_readout(cell, weights), x[:-horizon])
-        x, h_0 = x[-horizon:], h[-1]
+        _, tape = forward(cell, without_readout(cell, weights), x[:-horizon])
+        x, h_0 = x[-horizon:], {name: tape[name][-1] for name in cell.state}
     total, gradients, _ = loss_and_gradients(cell, weights, x, targets, h_0, task.arity, task.loss)
     answers = targets.shape[0] * targets.shape[1]
     return total / answers, {name: gradients[name] / w.dtype.type(answers) for name, w in weights.items()}

@@ -93,7 +93,7 @@ def loss_and_gradients(
     weights: Arrays,
     x: Array,
     targets: Array,
-    h_0: Array | None = None,
+    h_0: Array | Arrays | None = None,
     arity: Arity = MANY_TO_MANY,
     loss: Loss = cross_entropy,
 ) -> tuple[float, dict[str, Array], Tape]:
@@ -102,6 +102,7 @@ def loss_and_gradients(
     weights  the cell's and the readout's, under their own names
     x        (T, B, I) or tokens (T, B)
     targets  for the answering steps only: classes (n, B) or distributions (n, B, O); numbers (n, B, O) to be met
+    h_0      initial state (B, H), or a mapping for cells with several state vectors; zeros by default
     arity    chooses the answering steps; what each step reads is in x already (see `spread_inputs`)
     loss     of logits against targets, with its gradient: `cross_entropy` of their softmax, or `squared_error`
     Returns the loss, the gradients (weights' names, "dx", "dh_0") and the tape.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 
@@ -41,6 +42,12 @@ def clip_by_value(gradients: Arrays, limit: float) -> dict[str, Array]:
     for name, g in gradients.items():
         require_finite(f"gradients[{name!r}]", g)
     return {name: np.clip(g, -g.dtype.type(limit), g.dtype.type(limit)) for name, g in gradients.items()}
+
+
+class Optimiser(Protocol):
+    """What training needs of an optimiser; each of the following is one."""
+
+    def step(self, weights: Arrays, gradients: Arrays) -> tuple[dict[str, Array], Optimiser]: ...
 
 
 @dataclass(frozen=True)

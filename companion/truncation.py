@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Protocol
 
 from companion.functions import cross_entropy
 from companion.networks import ALL, Arity, Loss, loss_and_gradients, without_readout
+from companion.optimisers import Optimiser
 from companion.recurrent import Arrays, Cell, Tape, forward
 from companion.validation import Array, as_array, require_shape, require_size
 
@@ -84,12 +84,6 @@ def truncated_gradients(
     return total, sums
 
 
-class Optimiser(Protocol):
-    """Anything with a step: new weights, and the optimiser for the next step (see optimisers.py)."""
-
-    def step(self, weights: Arrays, gradients: Arrays) -> tuple[dict[str, Array], Optimiser]: ...
-
-
 @dataclass(frozen=True)
 class Update:
     """What one window did: loss and gradients under the weights before it; the weights and the optimiser after it."""
@@ -139,8 +133,7 @@ def _run(
     loss: Loss,
 ) -> tuple[float, dict[str, Array], Tape]:
     inputs, answers = x[window.steps], targets[window.answering]
-    state: Any = initial  # a mapping for cells with several state vectors, which `forward` takes as well
-    return loss_and_gradients(cell, weights, inputs, answers, state, window.arity, loss)
+    return loss_and_gradients(cell, weights, inputs, answers, initial, window.arity, loss)
 
 
 def _state(tape: Tape, t: int) -> dict[str, Array]:

@@ -6,9 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from companion import MANY_TO_ONE, Elman, loss_and_gradients
+from companion import MANY_TO_ONE, Elman, deltas, forward, loss_and_gradients
+from companion.bptt import contributions
+from companion.cells import SkipElman
 from companion.initialisation import identity
 from companion.learning import evaluate, mean_gradients, network_weights, training
+from companion.networks import without_readout
 from companion.optimisers import SGD, Adam, clip_by_norm, norm
 from companion.tasks import AddingProblem, CopyMemory, TemporalOrder
 
@@ -143,3 +146,19 @@ def test_bad_input_is_named():
         mean_gradients(CopyMemory(3), cell, weights, x, targets, horizon=2)
     with pytest.raises(ValueError, match="horizon: expected a whole number of at least 1, got 0"):
         mean_gradients(CopyMemory(3), cell, weights, x, targets, horizon=0)
+
+
+def test_a_horizon_carries_every_state_vector():
+    """SkipElman's state is several vectors: within the horizon they start from what the steps before left."""
+    task, cell, rng = AddingProblem(8), SkipElman(2, 3, 2), np.random.default_rng(0)
+    weights = network_weights(cell, task, rng)
+    x, targets = task.batch(rng, 4)
+    loss, _ = mean_gradients(task, cell, weights, x, targets)
+    cut, gradients = mean_gradients(task, cell, weights, x, targets, horizon=3)
+    assert cut == pytest.approx(loss, abs=1e-14)
+    h, tape = forward(cell, without_readout(cell, weights), x)
+    dh = np.zeros_like(h)
+    dh[-1] = 2 * (h[-1] @ weights["W_hy"].T + weights["b_y"] - targets[0]) @ weights["W_hy"] / 4
+    parts = contributions(tape, deltas(tape, {"h": dh})[0])
+    for name, part in parts.items():
+        np.testing.assert_allclose(gradients[name], part[-3:].sum(axis=0), atol=1e-14, err_msg=name)

@@ -56,7 +56,7 @@ def complex_step(f: Callable[[Array], complex], at: Array, step: float = 1e-30) 
     """∂f/∂(each entry of `at`), by Im f(at + i·step) / step; same shape as `at`, exact up to round-off.
 
     No two nearby numbers are subtracted, so the step may be tiny (Squire & Trapp 1998). f must be analytic and compute
-    with complex numbers throughout: no absolute value, no comparison, no `np.maximum`.
+    with complex numbers throughout: an absolute value, for one, loses the imaginary part.
     Raises ValueError when f returns a real number: then the imaginary part was lost on the way.
     """
     at = np.array(at, dtype=np.complex128)

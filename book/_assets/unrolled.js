@@ -6,7 +6,7 @@
 
   function update() {
     document.querySelectorAll(scrolls).forEach(function (element) {
-      if (element.scrollWidth > element.clientWidth + 1 || element.scrollHeight > element.clientHeight + 1) {
+      if (element.scrollWidth > element.clientWidth || element.scrollHeight > element.clientHeight) {
         element.setAttribute("tabindex", "0");
       } else if (element.getAttribute("tabindex") === "0") {
         element.removeAttribute("tabindex");

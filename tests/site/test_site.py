@@ -52,6 +52,7 @@ THIN_OUT_CODE = """() => {
     if (seen[word.className] > 3 && !word.children.length) { word.replaceWith(word.textContent); }
   });
 }"""
+TWO_FRAMES = "new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
 SET_THEME = """theme => {
   document.documentElement.dataset.mode = theme; document.documentElement.dataset.theme = theme;
 }"""
@@ -154,6 +155,7 @@ def look_at(chromium, site: str, path: str) -> Seen:
     page.evaluate("document.querySelectorAll('details').forEach(d => { d.open = true; })")
     page.evaluate("document.querySelectorAll('.toggle-hidden').forEach(e => { e.classList.remove('toggle-hidden'); })")
     page.add_style_tag(content="* { transition: none !important; animation: none !important; }")
+    page.evaluate(TWO_FRAMES)  # unrolled.js hears of what was opened when the next frame is drawn
     for theme in ("light", "dark"):
         page.evaluate(SET_THEME, theme)
         seen.violations[theme] = page.evaluate(RUN_AXE, AXE_RULES[theme])

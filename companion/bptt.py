@@ -11,8 +11,9 @@ import numpy as np
 
 from companion.functions import TANH, Activation, cross_entropy, one_hot
 from companion.networks import readout
-from companion.recurrent import Arrays, Tape, source_rows, weight_name
+from companion.recurrent import Tape
 from companion.validation import Array, require_array, require_names, require_shape
+from companion.wiring import PEEPHOLE, Arrays, parsed, rows_of, weight_name
 
 
 def bp1(logits: Array, targets: Array) -> Array:
@@ -93,8 +94,9 @@ def contributions(tape: Tape, da: Arrays) -> dict[str, Array]:
     for k, sources in cell.wiring.items():
         da_k = require_array(f"da[{k!r}]", da[k], (T + 1, B, cell.sizes[k]))[1:]
         for s in sources:
-            rows = source_rows(tape, s)
+            rows = rows_of(s, tape.x, tape.kept)
             vectors = one_hot(rows, cell.sizes["x"]) if rows.ndim == 2 else rows  # tokens stand for one-hot vectors
-            parts[weight_name(s, k)] = np.einsum("tbi,tbj->tij", da_k, vectors)
+            entries = "tbi,tbi->ti" if parsed(s).factor == PEEPHOLE else "tbi,tbj->tij"
+            parts[weight_name(s, k)] = np.einsum(entries, da_k, vectors)
         parts[f"b_{k}"] = da_k.sum(axis=1)
     return parts

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import ClassVar
 
 from companion.functions import SOFTMAX, TANH, Activation
-from companion.recurrent import Arrays
 from companion.validation import Array, require_size
+from companion.wiring import Arrays
+
+Gates = Mapping[str, Activation]
 
 
 @dataclass(frozen=True)
@@ -35,19 +39,18 @@ class Elman:
     def wiring(self) -> dict[str, tuple[str, ...]]:
         return {"h": ("x", "h_before")}
 
+    gates: ClassVar[Gates] = {}
     state = ("h",)
     outputs = ("h",)
 
-    def step(self, w: Arrays, a: Arrays, before: Arrays) -> dict[str, Array]:
-        a_h = a["h"] + before["h"] @ w["W_hh"].T  # (B, H)
-        return {"h": self.activation(a_h)}
+    def step(self, w: Arrays, now: Arrays, before: Arrays) -> dict[str, Array]:
+        return {"h": self.activation(now["a_h"])}  # (B, H)
 
-    def slopes(self, w: Arrays, kept: Arrays) -> dict[str, Array]:
-        return {"h": self.activation.slopes(kept["h"])}  # tanh′ = 1 − h²
+    def slopes(self, w: Arrays, now: Arrays, before: Arrays) -> dict[str, Array]:
+        return {"h": self.activation.slopes(now["h"])}  # tanh′ = 1 − h²
 
-    def back(self, w: Arrays, slopes: Arrays, d: Arrays) -> tuple[dict[str, Array], dict[str, Array]]:
-        da_h = self.activation.pull(slopes["h"], d["h"])  # (B, H)
-        return {"h": da_h}, {"h": da_h @ w["W_hh"]}
+    def back(self, w: Arrays, s: Arrays, d: Arrays) -> tuple[dict[str, Array], dict[str, Array]]:
+        return {"h": self.activation.pull(s["h"], d["h"])}, {}
 
 
 @dataclass(frozen=True)
@@ -83,21 +86,19 @@ class SkipElman:
     def wiring(self) -> dict[str, tuple[str, ...]]:
         return {"h": ("x", "h_before", "s_before")}
 
+    gates: ClassVar[Gates] = {}
     outputs = ("h",)
 
-    def step(self, w: Arrays, a: Arrays, before: Arrays) -> dict[str, Array]:
-        a_h = a["h"] + before["h"] @ w["W_hh"].T + before["s"] @ w["W_sh"].T  # (B, H)
+    def step(self, w: Arrays, now: Arrays, before: Arrays) -> dict[str, Array]:
         moved = {older: before[newer] for newer, older in pairwise(self.state)}
-        return {"h": self.activation(a_h)} | moved
+        return {"h": self.activation(now["a_h"])} | moved
 
-    def slopes(self, w: Arrays, kept: Arrays) -> dict[str, Array]:
-        return {"h": self.activation.slopes(kept["h"])}
+    def slopes(self, w: Arrays, now: Arrays, before: Arrays) -> dict[str, Array]:
+        return {"h": self.activation.slopes(now["h"])}
 
-    def back(self, w: Arrays, slopes: Arrays, d: Arrays) -> tuple[dict[str, Array], dict[str, Array]]:
-        da_h = self.activation.pull(slopes["h"], d["h"])  # (B, H)
-        d_before = {newer: d[older] for newer, older in pairwise(self.state)}
-        d_before["h"] = d_before["h"] + da_h @ w["W_hh"]
-        return {"h": da_h}, d_before | {"s": da_h @ w["W_sh"]}
+    def back(self, w: Arrays, s: Arrays, d: Arrays) -> tuple[dict[str, Array], dict[str, Array]]:
+        da_h = self.activation.pull(s["h"], d["h"])  # (B, H)
+        return {"h": da_h}, {newer: d[older] for newer, older in pairwise(self.state)}
 
 
 @dataclass(frozen=True)
@@ -129,18 +130,19 @@ class Jordan:
     def wiring(self) -> dict[str, tuple[str, ...]]:
         return {"h": ("x", "y_before"), "y": ("h",)}
 
+    gates: ClassVar[Gates] = {}
     state = ("y",)
     outputs = ("y", "logits", "h")
 
-    def step(self, w: Arrays, a: Arrays, before: Arrays) -> dict[str, Array]:
-        h = self.activation(a["h"] + before["y"] @ w["W_yh"].T)  # (B, H)
+    def step(self, w: Arrays, now: Arrays, before: Arrays) -> dict[str, Array]:
+        h = self.activation(now["a_h"])  # (B, H)
         logits = h @ w["W_hy"].T + w["b_y"]  # (B, O)
         return {"h": h, "logits": logits, "y": self.output_activation(logits)}
 
-    def slopes(self, w: Arrays, kept: Arrays) -> dict[str, Array]:
-        return {"h": self.activation.slopes(kept["h"]), "y": self.output_activation.slopes(kept["y"])}
+    def slopes(self, w: Arrays, now: Arrays, before: Arrays) -> dict[str, Array]:
+        return {"h": self.activation.slopes(now["h"]), "y": self.output_activation.slopes(now["y"])}
 
-    def back(self, w: Arrays, slopes: Arrays, d: Arrays) -> tuple[dict[str, Array], dict[str, Array]]:
-        da_y = self.output_activation.pull(slopes["y"], d["y"]) + d["logits"]  # (B, O)
-        da_h = self.activation.pull(slopes["h"], d["h"] + da_y @ w["W_hy"])  # (B, H)
-        return {"h": da_h, "y": da_y}, {"y": da_h @ w["W_yh"]}
+    def back(self, w: Arrays, s: Arrays, d: Arrays) -> tuple[dict[str, Array], dict[str, Array]]:
+        da_y = self.output_activation.pull(s["y"], d["y"]) + d["logits"]  # (B, O)
+        da_h = self.activation.pull(s["h"], d["h"] + da_y @ w["W_hy"])  # (B, H)
+        return {"h": da_h, "y": da_y}, {}

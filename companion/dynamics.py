@@ -21,6 +21,7 @@ import numpy as np
 from companion.cells import Elman
 from companion.functions import Activation
 from companion.recurrent import Tape
+from companion.reference import step_back
 from companion.validation import Array, require_array, require_finite, require_shape, require_size
 
 SLOPE_LIMITS = {"tanh": 1.0, "sigmoid": 0.25, "relu": 1.0, "identity": 1.0}  # γ, the largest |g′(a)| of an activation
@@ -34,7 +35,8 @@ def jacobians(tape: Tape) -> Array:
     """
     cell, w = tape.cell, tape.weights
     T, B = tape.x.shape[:2]
-    slopes = {name: s[1:].reshape(T * B, -1) for name, s in cell.slopes(w, tape.kept).items()}  # a step is a batch row
+    now, before = {n: rows[1:] for n, rows in tape.kept.items()}, {n: tape[n][:-1] for n in cell.state}
+    slopes = {name: s.reshape(T * B, -1) for name, s in cell.slopes(w, now, before).items()}  # a step is a batch row
     widths = {name: tape[name].shape[-1] for name in {*cell.state, *cell.outputs}}
     dtype = tape[cell.outputs[0]].dtype
     rows = []
@@ -42,8 +44,8 @@ def jacobians(tape: Tape) -> Array:
         for i in range(widths[name]):
             d = {other: np.zeros((T * B, width), dtype) for other, width in widths.items()}
             d[name][:, i] = 1
-            _, before = cell.back(w, slopes, d)
-            rows.append(np.concatenate([before[other] for other in cell.state], axis=-1))  # (T B, n)
+            _, earlier = step_back(cell, w, slopes, d)
+            rows.append(np.concatenate([earlier[other] for other in cell.state], axis=-1))  # (T B, n)
     return np.stack(rows, axis=-2).reshape(T, B, len(rows), len(rows))
 
 

@@ -29,7 +29,7 @@ class Activation:
 
 def sigmoid(a: Array) -> Array:
     """Logistic function σ(a) = 1 / (1 + e^−a), any shape; written with tanh, so that no a overflows."""
-    return 0.5 * (1 + np.tanh(0.5 * np.asarray(a)))
+    return 0.5 * (1 + np.tanh(np.multiply(0.5, a)))
 
 
 def relu(a: Array) -> Array:
@@ -46,9 +46,12 @@ def _nonempty(logits: Array) -> Array:
 
 def softmax(logits: Array) -> Array:
     """exp(logits) normalised to sum 1 along the last axis; safe for logits of ±1000 because the largest becomes 0."""
-    logits = _nonempty(logits)
-    e = np.exp(logits - np.max(logits, axis=-1, keepdims=True))
-    return e / e.sum(axis=-1, keepdims=True)
+    return _softmax(_nonempty(logits))
+
+
+def _softmax(logits: Array) -> Array:
+    e = np.exp(logits - np.maximum.reduce(logits, axis=-1, keepdims=True))
+    return e / np.add.reduce(e, axis=-1, keepdims=True)
 
 
 def log_softmax(logits: Array) -> Array:
@@ -64,14 +67,14 @@ def _times(slopes: Array, dy: Array) -> Array:
 
 def _softmax_pull(y: Array, dy: Array) -> Array:
     # J = diag(y) − y yᵀ: softmax mixes its entries, so its Jacobian is not diagonal
-    return y * (dy - (y * dy).sum(axis=-1, keepdims=True))
+    return y * (dy - np.add.reduce(y * dy, axis=-1, keepdims=True))
 
 
 TANH = Activation("tanh", np.tanh, lambda y: 1 - y * y, _times)
 SIGMOID = Activation("sigmoid", sigmoid, lambda y: y * (1 - y), _times)
 RELU = Activation("relu", relu, lambda y: (y > 0).astype(y.dtype), _times)
 IDENTITY = Activation("identity", lambda a: a, np.ones_like, _times)
-SOFTMAX = Activation("softmax", softmax, lambda y: y, _softmax_pull)
+SOFTMAX = Activation("softmax", _softmax, lambda y: y, _softmax_pull)
 
 
 def cross_entropy(logits: Array, targets: Array) -> tuple[float, Array]:

@@ -124,6 +124,28 @@ class Adam:
         return new, Adam(self.rate, self.beta_1, self.beta_2, self.epsilon, n, m, v)
 
 
+@dataclass(frozen=True)
+class Adagrad:
+    """Adagrad (Duchi et al. 2011): W ← W − rate · ∂L/∂W / (√G + ε), G the sum of all squared gradients so far."""
+
+    rate: float
+    epsilon: float = 1e-8
+    G: Arrays = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        _require_positive("rate", self.rate)
+
+    def step(self, weights: Arrays, gradients: Arrays) -> tuple[dict[str, Array], Adagrad]:
+        """New weights, and the optimiser for the next step; names and errors as in `Adam.step`."""
+        _require_gradients(weights, gradients)
+        new, G = {}, {}
+        for name, w in weights.items():
+            g, kind = gradients[name], w.dtype.type
+            G[name] = self.G.get(name, kind(0)) + g * g
+            new[name] = w - kind(self.rate) * g / (np.sqrt(G[name]) + kind(self.epsilon))
+        return new, Adagrad(self.rate, self.epsilon, G)
+
+
 def _require_positive(name: str, value: float) -> None:
     if not value > 0:
         raise ValueError(f"{name}: expected a positive number, got {value}")

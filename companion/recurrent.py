@@ -1,7 +1,7 @@
 """The recurrent core: what every recurrent layer shares, written once.
 
-A *cell* (see cells.py) states the equations of one step, forwards and backwards. This module walks it through time,
-keeps the tape, runs the δ recursion backwards, and forms the gradients of the weights.
+A *cell* (see wiring.py and cells.py) states the equations of one step, forwards and backwards. This module checks what
+it is given, has the cell walked through time (walk.py), keeps the tape, and forms the gradients of the weights.
 
 Arrays over time are time-major. What a step computes is kept with T + 1 rows, so that row t belongs to step t;
 row 0 holds the initial state. The input has T rows: x[t − 1] is x_t.
@@ -11,53 +11,37 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 
-from companion.validation import Array, as_array, require_array, require_names, require_tokens
-
-Arrays = Mapping[str, Array]
-
-BEFORE = "_before"  # "h_before" in a wiring is h_{t-1}
-
-
-class Cell(Protocol):
-    """The equations of one step. Adding a recurrent layer to the course means writing one such class.
-
-    sizes    length of each vector the equations name, the input "x" included
-    wiring   for each pre-activation a_k, the vectors whose products with a weight it sums: a_k = Σ_s W_sk s + b_k
-    state    the vectors handed from step to step
-    outputs  the vectors that a loss may depend on, the main one first
-    """
-
-    @property
-    def sizes(self) -> Mapping[str, int]: ...
-    @property
-    def wiring(self) -> Mapping[str, tuple[str, ...]]: ...
-    @property
-    def state(self) -> tuple[str, ...]: ...
-    @property
-    def outputs(self) -> tuple[str, ...]: ...
-
-    def step(self, w: Arrays, a: Arrays, before: Arrays) -> dict[str, Array]:
-        """One step: `a` holds b_k + W_xk x_t, `before` the state of t − 1; returns what t computes, each (B, ·)."""
-
-    def slopes(self, w: Arrays, kept: Arrays) -> dict[str, Array]:
-        """Local slopes of all steps at once, from what the forward pass kept; each (T + 1, B, ·)."""
-
-    def back(self, w: Arrays, slopes: Arrays, d: Arrays) -> tuple[dict[str, Array], dict[str, Array]]:
-        """One step of the δ recursion, linear in `d`: (∂loss/∂a_k of this step, ∂loss/∂state of step t − 1)."""
+from companion import memory, reference, walk
+from companion.recording import NotRecordable
+from companion.validation import (
+    Array,
+    all_finite,
+    as_array,
+    require_array,
+    require_names,
+    require_shape,
+    require_tokens,
+)
+from companion.wiring import PEEPHOLE, Arrays, Cell, parsed, rows_of, weight_name, weight_shapes
 
 
 @dataclass(frozen=True)
 class Tape:
-    """What a forward pass leaves for the backward pass: the cell, its weights, the input and all that was computed."""
+    """What a forward pass leaves for the backward pass: the cell, its weights, the input and all that was computed.
+
+    kept     name → (T + 1, B, ·): gates under their names, other pre-activations as "a_k", and what the step returns
+    lengths  how many steps each sequence has, (B,), or None when all have T; beyond its length, a sequence's rows
+             repeat its last one
+    """
 
     cell: Cell
     weights: Arrays
     x: Array  # (T, B, I), or (T, B) token numbers
-    kept: Arrays  # name → (T + 1, B, ·)
+    kept: Arrays
+    lengths: Array | None = None
 
     def __getitem__(self, name: str) -> Array:
         return self.kept[name]
@@ -67,49 +51,33 @@ class Tape:
         return len(self.x)
 
 
-def weight_shapes(cell: Cell) -> dict[str, tuple[int, ...]]:
-    """Names and shapes of a cell's weights, from its wiring: W_xh is (H, I), b_h is (H,)."""
-    shapes: dict[str, tuple[int, ...]] = {}
-    for k, sources in cell.wiring.items():
-        for s in sources:
-            shapes[weight_name(s, k)] = (cell.sizes[k], cell.sizes[_vector(s)])
-        shapes[f"b_{k}"] = (cell.sizes[k],)
-    return shapes
-
-
-def _vector(source: str) -> str:
-    return source.removesuffix(BEFORE)
-
-
-def weight_name(source: str, k: str) -> str:
-    """Name of the weight between an entry of a wiring and a pre-activation: ("h_before", "h") → "W_hh"."""
-    return f"W_{_vector(source)}{k}"
-
-
-def forward(cell: Cell, weights: Arrays, x: Array, initial: Array | Arrays | None = None) -> tuple[Array, Tape]:
+def forward(
+    cell: Cell, weights: Arrays, x: Array, initial: Array | Arrays | None = None, lengths: Array | None = None
+) -> tuple[Array, Tape]:
     """Unroll a cell over a batch of sequences (chapter "Unrolling", first equation).
 
     x        (T, B, I); or integers (T, B), each standing for a one-hot vector of length I
     initial  state before the first step: (B, H), or a mapping for cells with several state vectors; zeros by default
+    lengths  steps of each sequence, integers (B,) from 1 to T; all T by default. What x holds beyond a sequence's
+             length is not looked at, and its states stay what they were at its end, so that row T is each one's last
     Returns the main output with its T + 1 rows, (T + 1, B, H), and the tape for `backward`.
-    Raises ValueError for wrong shapes or dtypes, empty sequences, NaN, and states that overflow (with the step).
+    Raises ValueError for wrong shapes or dtypes, empty sequences, lengths out of range, NaN, and states that overflow
+    (with the step).
     """
     w, dtype = _checked_weights(cell, weights)
-    x = _checked_input(cell, x, dtype)
-    T, B = x.shape[:2]
-    before = _checked_initial(cell, initial, B, dtype)
-    a = _input_products(cell, w, x)  # k → (T, B, ·): everything that does not wait for the previous step
-    kept: dict[str, Array] = {}
-    for t in range(1, T + 1):
-        now = cell.step(w, {k: a_k[t - 1] for k, a_k in a.items()}, before)
-        for name, value in now.items():
-            if t == 1:
-                kept[name] = np.zeros((T + 1, *value.shape), dtype)
-                kept[name][0] = before.get(name, 0)
-            kept[name][t] = value
-        before = {name: now[name] for name in cell.state}
-    _require_finite_steps(kept)
-    return kept[cell.outputs[0]], Tape(cell, w, x, kept)
+    lengths = None if lengths is None else _checked_lengths(lengths, as_array("x", x))
+    x = _checked_input(cell, x if lengths is None else _without_padding(as_array("x", x), lengths), dtype)
+    initial = _checked_initial(cell, initial, x.shape[1], dtype)
+    with np.errstate(over="ignore", invalid="ignore"):  # what overflows is reported below, with its step
+        try:
+            kept = walk.forward(cell, w, x, initial)
+        except NotRecordable:
+            kept = reference.forward(cell, w, x, initial)
+    if lengths is not None:
+        last = np.minimum(np.arange(len(x) + 1)[:, None], lengths)  # (T + 1, B): the row that each row repeats
+        kept = {name: rows[last, np.arange(x.shape[1])] for name, rows in kept.items()}
+    _require_finite_steps({name: kept[name] for name in dict.fromkeys((*cell.state, *cell.outputs))})
+    return kept[cell.outputs[0]], Tape(cell, w, x, kept, lengths)
 
 
 def deltas(tape: Tape, d_outputs: Arrays) -> tuple[dict[str, Array], dict[str, Array]]:
@@ -119,22 +87,8 @@ def deltas(tape: Tape, d_outputs: Arrays) -> tuple[dict[str, Array], dict[str, A
     Returns δ, the gradient of every pre-activation, k → (T + 1, B, ·) with row 0 zero, and the gradient of the
     initial state, name → (B, ·).
     """
-    cell, w = tape.cell, tape.weights
-    d_outputs = _checked_output_gradients(tape, d_outputs)
-    slopes = cell.slopes(w, tape.kept)
-    T, B = tape.x.shape[:2]
-    zero = {name: np.zeros_like(tape[name][0]) for name in {*cell.state, *cell.outputs}}
-    da = {k: np.zeros((T + 1, B, cell.sizes[k]), zero[cell.outputs[0]].dtype) for k in cell.wiring}
-    carried = {name: zero[name] for name in cell.state}
-    for t in range(T, 0, -1):
-        d = {name: (d_outputs[name][t] if name in d_outputs else zero[name]) for name in zero}
-        for name in cell.state:
-            d[name] = d[name] + carried[name]
-        da_t, carried = cell.back(w, {name: s[t] for name, s in slopes.items()}, d)
-        for k, value in da_t.items():
-            da[k][t] = value
-    d_initial = {name: carried[name] + (d_outputs[name][0] if name in d_outputs else 0) for name in cell.state}
-    return da, d_initial
+    da, place, d_initial = _deltas(tape, d_outputs)
+    return {k: da[..., place.columns[k]] for k in tape.cell.wiring}, d_initial
 
 
 def backward(tape: Tape, d_outputs: Arrays) -> dict[str, Array]:
@@ -144,46 +98,72 @@ def backward(tape: Tape, d_outputs: Arrays) -> dict[str, Array]:
     Returns ∂loss/∂W under each weight's own name (same shape), "dx" (T, B, I) (left out for token input) and
     "dh_0" (B, H), or the like for the cell's other state vectors.
     """
-    da, d_initial = deltas(tape, d_outputs)
+    da, place, d_initial = _deltas(tape, d_outputs)
+    flat = da[1:].reshape(-1, da.shape[-1])  # (T · B, all pre-activations)
     gradients: dict[str, Array] = {}
-    for k, sources in tape.cell.wiring.items():
-        for s in sources:
-            gradients[weight_name(s, k)] = _sum_of_products(
-                da[k][1:], source_rows(tape, s), tape.cell.sizes[_vector(s)]
-            )
-        gradients[f"b_{k}"] = da[k][1:].sum(axis=(0, 1))
+    for source, fed in place.fed.items():
+        rows = rows_of(source, tape.x, tape.kept)
+        if parsed(source).factor == PEEPHOLE:
+            for k in fed.names:
+                gradients[f"{PEEPHOLE}_{k}"] = (da[1:, :, place.columns[k]] * rows).sum(axis=(0, 1))
+            continue
+        sums = _sum_of_products(flat[:, fed.columns], rows, place.sizes[parsed(source).vector])
+        for k in fed.names:
+            own, first = place.columns[k], fed.columns.start
+            gradients[weight_name(source, k)] = sums[own.start - first : own.stop - first]
+    d_biases = np.ones(len(flat), flat.dtype) @ flat
+    gradients |= {f"b_{k}": d_biases[columns] for k, columns in place.columns.items()}
     if tape.x.ndim == 3:
-        fed = [k for k, sources in tape.cell.wiring.items() if "x" in sources]
-        gradients["dx"] = sum((da[k][1:] @ tape.weights[f"W_x{k}"] for k in fed), np.zeros_like(tape.x))
-    gradients |= {f"d{name}_0": d for name, d in d_initial.items()}
-    return gradients
+        dx = memory.empty(tape.x.shape, tape.x.dtype)
+        gradients["dx"] = walk.input_gradient(tape.weights, place, flat, dx)
+    return gradients | {f"d{name}_0": d for name, d in d_initial.items()}
 
 
-def _input_products(cell: Cell, w: Arrays, x: Array) -> dict[str, Array]:
-    products = {}
-    for k, sources in cell.wiring.items():
-        if "x" in sources:
-            W = w[f"W_x{k}"]
-            products[k] = (W.T[x] if x.ndim == 2 else x @ W.T) + w[f"b_{k}"]  # a one-hot x_t picks a column of W
-    return products
+def _deltas(tape: Tape, d_outputs: Arrays) -> tuple[Array, walk.Layout, dict[str, Array]]:
+    """δ of all pre-activations side by side, (T + 1, B, ·), where each lies, and the gradient of the initial state."""
+    d_outputs = _checked_output_gradients(tape, d_outputs)
+    if tape.lengths is not None:
+        d_outputs = {name: _at_the_end(d, tape.lengths) for name, d in d_outputs.items()}
+    place = walk.layout(tape.cell)
+    try:
+        da, d_initial = walk.deltas(tape.cell, tape.weights, tape.kept, d_outputs)
+    except NotRecordable:
+        by_name, d_initial = reference.deltas(tape.cell, tape.weights, tape.kept, d_outputs)
+        da = np.concatenate([by_name[k] for k in place.order], axis=-1)
+    return da, place, d_initial
 
 
-def source_rows(tape: Tape, source: str) -> Array:
-    """What a weight multiplied at each step: for "h_before" the rows h_0 … h_{T-1}, (T, B, ·); for "x" the input."""
-    if source == "x":
-        return tape.x
-    rows = tape[_vector(source)]
-    return rows[:-1] if source.endswith(BEFORE) else rows[1:]
+def _at_the_end(d: Array, lengths: Array) -> Array:
+    """Rows beyond a sequence's length repeat its last row, so that their gradients belong to that row."""
+    beyond = np.arange(len(d))[:, None] > lengths  # (T + 1, B)
+    moved = np.where(beyond[..., None], 0, d)
+    moved[lengths, np.arange(len(lengths))] += np.where(beyond[..., None], d, 0).sum(axis=0)
+    return moved
 
 
 def _sum_of_products(da: Array, source: Array, size: int) -> Array:
-    """Σ_t Σ_b da_t source_tᵀ: da (T, B, n), source (T, B, size) or tokens (T, B) → (n, size)."""
-    flat = da.reshape(-1, da.shape[-1])
+    """Σ_t Σ_b da_t source_tᵀ: da (T · B, n), source (T, B, size) or tokens (T, B) → (n, size)."""
     if source.ndim == 3:
-        return flat.T @ source.reshape(-1, size)
+        return da.T @ source.reshape(-1, size)
     columns = np.zeros((size, da.shape[-1]), da.dtype)
-    np.add.at(columns, source.reshape(-1), flat)
+    np.add.at(columns, source.reshape(-1), da)
     return columns.T
+
+
+def _checked_lengths(lengths: Array, x: Array) -> Array:
+    if x.ndim < 2:
+        raise ValueError(f"x: expected shape (T, B, …), got {x.shape}")
+    lengths = as_array("lengths", lengths)
+    require_shape("lengths", lengths, (x.shape[1],))
+    if lengths.dtype.kind not in "iu" or lengths.min() < 1 or lengths.max() > len(x):
+        raise ValueError(f"lengths: expected whole numbers from 1 to {len(x)}, got {lengths}")
+    return lengths
+
+
+def _without_padding(x: Array, lengths: Array) -> Array:
+    """Zeros, or token 0, in the place of whatever stands beyond each sequence's length."""
+    within = np.arange(len(x))[:, None] < lengths
+    return np.where(within.reshape(*within.shape, *(1,) * (x.ndim - 2)), x, x.dtype.type(0))
 
 
 def _checked_weights(cell: Cell, weights: Arrays) -> tuple[dict[str, Array], np.dtype]:
@@ -235,9 +215,8 @@ def _checked_output_gradients(tape: Tape, d_outputs: Arrays) -> Arrays:
 
 def _require_finite_steps(kept: Arrays) -> None:
     for name, rows in kept.items():
-        bad = ~np.isfinite(rows)
-        if bad.any():
-            t, b, i = (int(index) for index in np.argwhere(bad)[0])
+        if not all_finite(rows):
+            t, b, i = (int(index) for index in np.argwhere(~np.isfinite(rows))[0])
             raise ValueError(
                 f"{name}: became {rows[t, b, i]} at step {t} (sequence {b}, entry {i}); expected finite states"
             )

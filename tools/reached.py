@@ -28,7 +28,8 @@ def digest(path: Path, *names: str) -> str:
 def reached(path: Path, *names: str) -> Found:
     """(module, name) → definition, for `names` and all that they use, directly or through others.
 
-    A name is followed to the top of its module and through `from companion.… import`; methods belong to their class.
+    A name is followed to the top of its module and through `from companion.… import`, and so is `walk.forward` after
+    `from companion import walk`; methods belong to their class.
     Raises ValueError for a name that the file does not define.
     """
     found: Found = {}
@@ -46,6 +47,8 @@ def reached(path: Path, *names: str) -> Found:
             todo += [(path, used) for used in _names(definition)]
         elif name in _imported(path):
             todo.append(_imported(path)[name])
+        elif name.partition(".")[0] in _modules(path):
+            todo.append((_modules(path)[name.partition(".")[0]], name.partition(".")[2]))
     return found
 
 
@@ -77,8 +80,21 @@ def _imported(path: Path) -> dict[str, tuple[Path, str]]:
     return sources
 
 
+def _modules(path: Path) -> dict[str, Path]:
+    """Modules that `from companion import …` gives, by the name they have here."""
+    modules: dict[str, Path] = {}
+    for statement in _tree(path).body:
+        if isinstance(statement, ast.ImportFrom) and statement.module == PACKAGE:
+            files = {alias.asname or alias.name: ROOT / PACKAGE / f"{alias.name}.py" for alias in statement.names}
+            modules |= {name: file for name, file in files.items() if file.exists()}
+    return modules
+
+
 def _names(definition: ast.stmt) -> set[str]:
-    return {node.id for node in ast.walk(definition) if isinstance(node, ast.Name)}
+    """Names, and names with an attribute, as far as a module's may be meant."""
+    nodes = list(ast.walk(definition))
+    dotted = {f"{n.value.id}.{n.attr}" for n in nodes if isinstance(n, ast.Attribute) and isinstance(n.value, ast.Name)}
+    return {node.id for node in nodes if isinstance(node, ast.Name)} | dotted
 
 
 def normal(node: object) -> str:

@@ -1,0 +1,127 @@
+"""Record what a cell's equations do to arrays, and do it again, step after step, without making new arrays.
+
+The equations of a cell are ordinary NumPy. Called once with recorded arrays they leave a list of operations: every
+function that NumPy applies entry by entry (a *ufunc*) and every matrix product tells a `Recorded` array that it is
+called (NumPy's protocol ``__array_ufunc__``). The list is then run for all steps, each operation writing into an array
+that exists already: what costs time is left, what Python adds around it is gone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import repeat
+from typing import Any
+
+import numpy as np
+from numpy.lib.mixins import NDArrayOperatorsMixin
+
+from companion.validation import Array
+
+OUT_BY_NAME = (np.maximum, np.minimum)  # the other ufuncs take `out` as their last argument, which is quicker
+
+
+class NotRecordable(TypeError):
+    """The equations use something else than ufuncs and matrix products."""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """An operand that is another array at each step, in the order of the walk."""
+
+    each: Iterable[Array]
+
+
+@dataclass(frozen=True)
+class Operation:
+    """function(*inputs, out); operands are arrays, numbers or `Rows`."""
+
+    function: Callable[..., Any]
+    inputs: tuple[Any, ...]
+    out: Any
+
+
+class Recorded(NDArrayOperatorsMixin):
+    """An array that writes down what is done with it."""
+
+    def __init__(self, array: Array, log: list[Operation]) -> None:
+        self.array, self.log = array, log
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.array.shape
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Recorded:
+        if "out" in options:
+            raise NotRecordable(f"{ufunc.__name__}: equations make new arrays and write into none")
+        plain = tuple(value.array if isinstance(value, Recorded) else value for value in inputs)
+        function: Callable[..., Any] = ufunc if method == "__call__" else getattr(ufunc, method)
+        result = np.asarray(function(*plain, **options))
+        if options or ufunc in OUT_BY_NAME:
+            function = _into(function, options)
+        self.log.append(Operation(function, plain, result))
+        return Recorded(result, self.log)
+
+    def __array_function__(self, function: Callable[..., Any], *_: object) -> Any:
+        raise NotRecordable(f"{function.__name__} is no ufunc")
+
+    def __array__(self, *_: object, **__: object) -> Any:
+        raise NotRecordable("a recorded array has no values to copy")
+
+
+def _into(function: Callable[..., Any], options: Mapping[str, Any]) -> Callable[..., Any]:
+    return lambda *operands: function(*operands[:-1], out=operands[-1], **options)
+
+
+def record(equations: Callable[..., Any], *groups: Mapping[str, Array]) -> tuple[list[Operation], Any]:
+    """Call equations(*groups), every array of the groups recorded; returns the operations in order, and the result.
+
+    Shapes and dtypes of the arrays matter, values do not. The result holds `Recorded` arrays.
+    Raises NotRecordable when the equations use what leaves no record, such as np.where.
+    """
+    log: list[Operation] = []
+    with np.errstate(all="ignore"):
+        try:
+            result = equations(*({name: Recorded(array, log) for name, array in group.items()} for group in groups))
+        except (AttributeError, TypeError) as error:
+            raise NotRecordable(str(error)) from error
+    return log, result
+
+
+def written_to(
+    operations: Sequence[Operation], results: Mapping[str, Any], targets: Mapping[str, Any]
+) -> list[Operation]:
+    """The same operations with the results, by name, written to their targets.
+
+    What is no result of an operation of its own, an argument handed on or a result under two names, is copied.
+    """
+    made = {id(operation.out): operation.out for operation in operations}
+    places: dict[int, Any] = {}
+    copies = []
+    for name, result in results.items():
+        array = result.array if isinstance(result, Recorded) else result
+        if id(array) in made and id(array) not in places:
+            places[id(array)] = targets[name]
+        else:
+            copies.append(Operation(np.positive, (array,), targets[name]))
+    return with_operands([*operations, *copies], places)
+
+
+def with_operands(operations: Sequence[Operation], places: Mapping[int, Any]) -> list[Operation]:
+    """The same operations with other operands; `places` has the new one for the id of the old one."""
+    return [
+        Operation(o.function, tuple(places.get(id(i), i) for i in o.inputs), places.get(id(o.out), o.out))
+        for o in operations
+    ]
+
+
+def run(operations: Sequence[Operation], steps: int) -> None:
+    """All operations in order, `steps` times, with the next entry of each `Rows` every time."""
+    functions = [operation.function for operation in operations]
+    operands = [
+        zip(*(v.each if isinstance(v, Rows) else repeat(v, steps) for v in (*o.inputs, o.out)), strict=True)
+        for o in operations
+    ]
+    for step in zip(*operands, strict=True):
+        for function, values in zip(functions, step, strict=True):
+            function(*values)

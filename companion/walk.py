@@ -1,0 +1,385 @@
+"""The walk through time, fast: what recurrent.py calls. reference.py says the same in fewer lines and takes longer.
+
+Where the speed comes from:
+
+1. The inputs of all steps meet their weights in one matrix product before the walk, and each weight's gradient is one
+   product after it. What stays in the loop is what waits for the step before.
+2. The pre-activations of a step lie in one array, one after another. One product makes their recurrent terms and one
+   tanh their values, for σ(a) = (1 + tanh(a/2)) / 2; the half is in a copy of the weights.
+3. The cell's own equations are recorded once (recording.py) and then run into arrays that exist already.
+4. Local slopes are computed for as many steps at once as fit the processor's cache.
+5. A product of large matrices is cut into blocks that OpenBLAS multiplies without copying them first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache, partial
+from itertools import groupby
+
+import numpy as np
+
+from companion import memory
+from companion.functions import SIGMOID, TANH
+from companion.recording import NotRecordable, Operation, Rows, record, run, with_operands, written_to
+from companion.validation import Array
+from companion.wiring import PEEPHOLE, Arrays, Cell, parsed, weight_name
+
+SMALL_PRODUCT = 1_000_000  # multiplications: up to here OpenBLAS (0.3.31, x86-64) does not copy its operands first
+LEAST_PART = 16  # rows or columns of a block; narrower ones leave vector registers half empty
+SLOPES = 1 << 16  # bytes of one state vector in a block of steps whose slopes are computed together
+
+
+# --- the order in memory ---------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Fed:
+    """The pre-activations that have one source in their wiring: their names, and where the first to the last lie."""
+
+    names: tuple[str, ...]
+    span: slice  # in the order
+    columns: slice  # among the columns of δ
+    group: tuple[str, ...]  # all in the span, those in between included
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The order in which pre-activations lie in memory: those that share a factor or a function are neighbours.
+
+    order    all pre-activations; those with terms known before the step come first
+    stacked  the names of these, which forward keeps in one array
+    columns  where each lies in the array of all δ_t
+    fed      for each source in the wiring, what it feeds
+    sizes    length of each vector
+    """
+
+    order: tuple[str, ...]
+    stacked: tuple[str, ...]
+    columns: Mapping[str, slice]
+    fed: Mapping[str, Fed]
+    sizes: Mapping[str, int]
+
+    @property
+    def width(self) -> int:
+        return self.columns[self.order[-1]].stop
+
+
+@cache  # of what a cell is, which never changes
+def layout(cell: Cell) -> Layout:
+    """Pre-activations fed by x alone, by x and the state, by the state alone, and those that the cell sums itself."""
+    wiring, gates, sizes = cell.wiring, cell.gates, cell.sizes
+
+    def place(k: str) -> tuple[int, int]:
+        known = [parsed(source) for source in wiring[k] if parsed(source).known]
+        if not known:
+            return 3, 0
+        from_x, from_state = any(s.vector == "x" for s in known), any(s.vector != "x" for s in known)
+        return (1 if from_x else 2) if from_state else 0, {TANH: 1, SIGMOID: 2}.get(gates[k], 0) if k in gates else 0
+
+    order = tuple(sorted(wiring, key=place))
+    ends = np.cumsum([sizes[k] for k in order]).tolist()
+    columns = {k: slice(end - sizes[k], end) for k, end in zip(order, ends, strict=True)}
+
+    def fed(source: str) -> Fed:
+        names = tuple(k for k in order if source in wiring[k])
+        first, last = order.index(names[0]), order.index(names[-1])
+        among = slice(columns[names[0]].start, columns[names[-1]].stop)
+        return Fed(names, slice(first, last + 1), among, order[first : last + 1])
+
+    return Layout(
+        order,
+        stacked=tuple(k for k in order if place(k)[0] < 3),
+        columns=columns,
+        fed={source: fed(source) for sources in wiring.values() for source in sources},
+        sizes=sizes,
+    )
+
+
+# --- forwards --------------------------------------------------------------------------------------------------------
+
+
+def forward(cell: Cell, w: Arrays, x: Array, initial: Arrays) -> dict[str, Array]:
+    """All that the steps compute, name → (T + 1, B, ·) with the initial state in row 0; arguments are checked already.
+
+    Raises NotRecordable for a cell that only reference.py can walk.
+    """
+    place = layout(cell)
+    T, dtype = len(x), initial[cell.state[0]].dtype
+    half = {k: dtype.type(0.5 if cell.gates.get(k) is SIGMOID else 1) for k in place.stacked}
+    a = _projected(cell, w, x, place, half)  # (T + 1, G, B, n)
+    kept = {k if k in cell.gates else f"a_{k}": a[:, i] for i, k in enumerate(place.stacked)}
+    now = {name: rows[1] for name, rows in kept.items()}
+    before = {name: np.zeros_like(initial[name]) for name in cell.state}
+    recorded, results = record(partial(cell.step, w), now, before)
+    for name, result in results.items():
+        kept[name] = memory.empty((T + 1, *result.shape), dtype)
+    for name, rows in kept.items():
+        rows[0] = initial.get(name, 0)
+    places = {id(array): Rows(kept[name][1:]) for name, array in now.items()}
+    places |= {id(array): Rows(kept[name][:-1]) for name, array in before.items()}
+    targets = {name: Rows(kept[name][1:]) for name in results}
+    operations = [
+        *_recurrent_terms(cell, w, place, half, a, kept),
+        *_gate_values(cell, place, a),
+        *with_operands(written_to(recorded, results, targets), places),
+    ]
+    run(operations, T)
+    return kept
+
+
+def _projected(cell: Cell, w: Arrays, x: Array, place: Layout, half: Arrays) -> Array:
+    """W_xk x_t + b_k of all steps, (T + 1, G, B, n); row 0 belongs to no step, a gate with σ has the half."""
+    T, B = x.shape[:2]
+    sizes = {place.sizes[k] for k in place.stacked}
+    if len(sizes) != 1:
+        raise NotRecordable(f"pre-activations of one size can be stacked, not of {sorted(sizes)}")
+    bias = np.stack([w[f"b_{k}"] * half[k] for k in place.stacked])  # (G, n)
+    a = memory.empty((T + 1, len(bias), B, sizes.pop()), bias.dtype)
+    span = place.fed["x"].span if "x" in place.fed else slice(0, 0)
+    for i in set(range(len(bias))) - set(range(span.start, span.stop)):
+        a[1:, i] = bias[i]
+    if "x" in place.fed:
+        W = _columns_of_weights(w, place, half, "x")  # (g, I, n)
+        if x.ndim == 2:
+            a[1:, span] = (W + bias[span, None])[:, x].swapaxes(0, 1)  # a one-hot x_t picks a row
+        else:
+            with_bias = np.concatenate([W, bias[span, None]], axis=1)  # its last row meets the ones
+            multiply_steps(with_ones(x), with_bias, a[1:, span])
+    return a
+
+
+def _recurrent_terms(cell: Cell, w: Arrays, place: Layout, half: Arrays, a: Array, kept: Arrays) -> Iterator[Operation]:
+    """a_k += W_hk h_{t-1} and a_k += p_k ⊙ c_{t-1}, for all k at once."""
+    for source, fed in place.fed.items():
+        s = parsed(source)
+        if not (s.known and s.before):
+            continue
+        a_t, before = Rows(a[1:, fed.span]), Rows(kept[s.vector][:-1])
+        factors, terms = _columns_of_weights(w, place, half, source), np.empty_like(a[0, fed.span])  # terms (g, B, n)
+        if s.factor == PEEPHOLE:
+            yield Operation(np.multiply, (before, factors), terms)
+        else:
+            blocks = in_blocks(factors, a.shape[2])
+            yield Operation(np.matmul, (before, blocks), in_blocks_view(terms, blocks))
+        yield Operation(np.add, (a_t, terms), a_t)
+
+
+def _columns_of_weights(w: Arrays, place: Layout, half: Arrays, source: str) -> Array:
+    """Transposed weights of the pre-activations that a source feeds, (g, m, n) or, of peepholes, (g, 1, n)."""
+    fed = place.fed[source]
+    transposed = {k: w[weight_name(source, k)].T for k in fed.names}
+    example = transposed[fed.names[0]]
+    factors = memory.empty((len(fed.group), example.size // example.shape[-1], example.shape[-1]), example.dtype)
+    for factor, k in zip(factors, fed.group, strict=True):
+        np.multiply(transposed[k] if k in transposed else 0, half[k], out=factor)
+    return factors
+
+
+def _gate_values(cell: Cell, place: Layout, a: Array) -> Iterator[Operation]:
+    """k_t = activation(a_k), in place."""
+    gates = [cell.gates.get(k) for k in place.stacked]
+    for function, run_of in groupby(range(len(gates)), key=lambda i: TANH if gates[i] is SIGMOID else gates[i]):
+        positions = list(run_of)
+        a_t = Rows(a[1:, positions[0] : positions[-1] + 1])
+        if function is TANH:
+            yield Operation(np.tanh, (a_t,), a_t)
+            if sigmoids := [i for i in positions if gates[i] is SIGMOID]:  # neighbours: see `layout`
+                half, s_t = a.dtype.type(0.5), Rows(a[1:, sigmoids[0] : sigmoids[-1] + 1])
+                yield Operation(np.multiply, (s_t, half), s_t)
+                yield Operation(np.add, (s_t, half), s_t)
+        elif function is not None:
+            example = a[1, positions[0] : positions[-1] + 1]
+            recorded, values = record(lambda now, g=function: {"value": g(now["a"])}, {"a": example})
+            yield from with_operands(written_to(recorded, values, {"value": a_t}), {id(example): a_t})
+
+
+# --- backwards -------------------------------------------------------------------------------------------------------
+
+
+def deltas(cell: Cell, w: Arrays, kept: Arrays, d_outputs: Arrays) -> tuple[Array, dict[str, Array]]:
+    """The δ recursion: δ of all pre-activations, (T + 1, B, columns of the layout), and the initial state's gradient.
+
+    d_outputs as for `recurrent.deltas`, checked already. Raises NotRecordable as `forward` does.
+    """
+    place, main = layout(cell), kept[cell.outputs[0]]
+    T, B = len(main) - 1, main.shape[1]
+    da = memory.empty((T + 1, B, place.width), main.dtype)
+    da[0] = 0
+    carried = {name: np.zeros((2, *kept[name].shape[1:]), main.dtype) for name in cell.state}  # row t mod 2: of step t
+    d = {name: np.zeros_like(kept[name][0]) for name in dict.fromkeys((*cell.state, *cell.outputs))}
+    slopes = _Slopes(cell, w, kept)
+    example = {name: rows[0] for name, rows in slopes.block(0).items()}  # any step's: only shapes count
+    recorded, results = record(partial(_back, cell, w), example, d)
+    places: dict[int, object] = {id(array): Rows(_OfSteps(slopes, name)) for name, array in example.items()}
+    arriving, leaving = ({name: _alternating(pair, T + late, T) for name, pair in carried.items()} for late in (0, 1))
+    sums = []
+    for name, array in d.items():
+        given = Rows(d_outputs[name][:0:-1]) if name in d_outputs else None
+        if name in carried and given is not None:
+            sums.append(Operation(np.add, (arriving[name], given), array))
+        else:
+            places[id(array)] = arriving.get(name) or given or array
+    targets = {f"a_{k}": Rows(da[:0:-1, :, columns]) for k, columns in place.columns.items()} | leaving
+    own = with_operands(written_to(recorded, results, targets), places)
+    run([*sums, *own, *_sent_back(w, place, da, carried, results)], T)
+    return da, {name: pair[0] + (d_outputs[name][0] if name in d_outputs else 0) for name, pair in carried.items()}
+
+
+def _alternating(pair: Array, first: int, steps: int) -> Rows:
+    """What is carried, step after step: the two rows of a pair by turns, from row `first` mod 2."""
+    return Rows([pair[first % 2], pair[1 - first % 2]] * (steps // 2) + [pair[first % 2]] * (steps % 2))
+
+
+def _back(cell: Cell, w: Arrays, s: Arrays, d: Arrays) -> dict[str, Array]:
+    da, direct = cell.back(w, s, d)
+    return {f"a_{k}": da_k for k, da_k in da.items()} | direct
+
+
+class _Slopes:
+    """The local slopes, block of steps by block of steps from the last, each computed when it is first asked for."""
+
+    def __init__(self, cell: Cell, w: Arrays, kept: Arrays) -> None:
+        main = kept[cell.outputs[0]]
+        together = max(1, SLOPES // main[0].nbytes)
+        self.spans = [(max(1, last - together + 1), last + 1) for last in range(len(main) - 1, 0, -together)]
+        self.cell, self.w, self.kept, self.number, self.current = cell, w, kept, -1, dict[str, Array]()
+
+    def block(self, number: int) -> dict[str, Array]:
+        """The slopes of a block, name → (steps, B, ·) in the order of time."""
+        if number != self.number:
+            first, end = self.spans[number]
+            now = {name: rows[first:end] for name, rows in self.kept.items()}
+            before = {name: self.kept[name][first - 1 : end - 1] for name in self.cell.state}
+            self.number, self.current = number, self.cell.slopes(self.w, now, before)
+        return self.current
+
+
+@dataclass(frozen=True)
+class _OfSteps:
+    """One slope, step after step from the last."""
+
+    slopes: _Slopes
+    name: str
+
+    def __iter__(self) -> Iterator[Array]:
+        for number in range(len(self.slopes.spans)):
+            yield from self.slopes.block(number)[self.name][::-1]
+
+
+def _sent_back(
+    w: Arrays, place: Layout, da: Array, carried: Arrays, direct: Mapping[str, object]
+) -> Iterator[Operation]:
+    """What δ_t sends to the state of t − 1: Σ_k W_hkᵀ δ_k and p_k ⊙ δ_k, beside what the cell sends directly."""
+    T, B = len(da) - 1, da.shape[1]
+    written = set(direct)
+    for source, fed in place.fed.items():
+        s = parsed(source)
+        if not (s.known and s.before):
+            continue
+        pair = carried[s.vector]
+        leaving = _alternating(pair, T + 1, T)
+        if s.factor == PEEPHOLE:
+            for k in fed.names:
+                da_k, p_k, terms = (
+                    Rows(da[:0:-1, :, place.columns[k]]),
+                    w[weight_name(source, k)],
+                    np.empty_like(pair[0]),
+                )
+                yield Operation(np.multiply, (da_k, p_k), terms if s.vector in written else leaving)
+                if s.vector in written:
+                    yield Operation(np.add, (leaving, terms), leaving)
+                written.add(s.vector)
+            continue
+        W, da_t = _rows_of_weights(w, place, source), da[:0:-1, :, fed.columns]
+        G, n = len(fed.group), place.sizes[fed.group[0]]
+        if B * len(W) * LEAST_PART <= SMALL_PRODUCT or len(W) != G * n:
+            terms = np.empty_like(pair[:1]) if s.vector in written else pair
+            blocks = in_blocks(W[None], B)[0]
+            rows = in_blocks_view(terms, blocks)
+            target = rows[0] if s.vector in written else _alternating(rows, T + 1, T)
+            yield Operation(np.matmul, (Rows(da_t), blocks), target)
+        else:  # too long a sum for a small product: one for each k, and their sum
+            terms = np.empty((G, *pair.shape[1:]), pair.dtype)
+            blocks = in_blocks(W.reshape(G, n, -1), B)
+            da_k = Rows(da_t.reshape(T, B, G, 1, n).transpose(0, 2, 3, 1, 4))
+            yield Operation(np.matmul, (da_k, blocks), in_blocks_view(terms, blocks))
+            yield Operation(np.add.reduce, (terms, 0, None), terms[0] if s.vector in written else leaving)
+        if s.vector in written:
+            yield Operation(np.add, (leaving, terms[0]), leaving)
+        written.add(s.vector)
+    for name in set(carried) - written:
+        yield Operation(np.positive, (np.zeros_like(carried[name][0]),), _alternating(carried[name], T + 1, T))
+
+
+def _rows_of_weights(w: Arrays, place: Layout, source: str) -> Array:
+    """The weights between a source and all it feeds, one under another; zeros for what lies in between."""
+    fed = place.fed[source]
+    first = w[weight_name(source, fed.names[0])]
+    W = memory.empty((fed.columns.stop - fed.columns.start, first.shape[1]), first.dtype)
+    for k in fed.group:
+        rows = slice(place.columns[k].start - fed.columns.start, place.columns[k].stop - fed.columns.start)
+        W[rows] = w[weight_name(source, k)] if k in fed.names else 0
+    return W
+
+
+# --- products --------------------------------------------------------------------------------------------------------
+
+
+def parts(size: int, rest: int) -> int:
+    """Into how many equal parts to cut an axis of this size, when a product takes size · rest multiplications.
+
+    The fewest that make each part a small product; 1 when none does without becoming too narrow.
+    """
+    for number in range(1, size // LEAST_PART + 1):
+        if size % number == 0 and size // number * rest <= SMALL_PRODUCT:
+            return number
+    return 1
+
+
+def in_blocks(factors: Array, rows: int) -> Array:
+    """(g, m, n) → (g, c, m, n/c): blocks of columns that products with (rows, m) arrays take one by one."""
+    g, m, n = factors.shape
+    c = parts(n, rows * m)
+    return np.ascontiguousarray(factors.reshape(g, m, c, n // c).swapaxes(1, 2))
+
+
+def in_blocks_view(out: Array, blocks: Array) -> Array:
+    """Where the products with blocks go: (g, B, n) seen as (g, c, B, n/c)."""
+    c = blocks.shape[-3]
+    return out.reshape(*out.shape[:-1], c, out.shape[-1] // c).swapaxes(-3, -2)
+
+
+def multiply_steps(rows: Array, factors: Array, out: Array) -> None:
+    """rows (T · B, m) times factors (g, m, n) into out (T, g, B, n)."""
+    T, g, B, n = out.shape
+    if B < LEAST_PART:  # too few rows for products of their own
+        out[...] = np.matmul(rows, factors).reshape(g, T, B, n).swapaxes(0, 1)
+    else:
+        blocks = in_blocks(factors, B)
+        np.matmul(rows.reshape(T, 1, 1, B, -1), blocks, out=in_blocks_view(out, blocks))
+
+
+def multiply_rows(rows: Array, factors: Array, out: Array) -> None:
+    """rows (N, m) times factors (m, n) into out (N, n), a block of rows at a time."""
+    (N, m), n = rows.shape, factors.shape[1]
+    c = parts(N, m * n)
+    np.matmul(rows.reshape(c, N // c, m), factors, out=out.reshape(c, N // c, n))
+
+
+def with_ones(x: Array) -> Array:
+    """x (T, B, I) as rows (T · B, I + 1) that end in a one, which meets the biases."""
+    rows = memory.empty((x.shape[0] * x.shape[1], x.shape[2] + 1), x.dtype)
+    rows[:, :-1] = x.reshape(rows.shape[0], -1)
+    rows[:, -1] = 1
+    return rows
+
+
+def input_gradient(w: Arrays, place: Layout, da: Array, dx: Array) -> Array:
+    """∂loss/∂x_t = Σ_k W_xkᵀ δ_k of all steps, from da (T · B, all pre-activations) into dx (T, B, I)."""
+    if "x" in place.fed:
+        multiply_rows(da[:, place.fed["x"].columns], _rows_of_weights(w, place, "x"), dx.reshape(len(da), -1))
+    else:
+        dx[...] = 0
+    return dx

@@ -3,32 +3,23 @@
     python tools/train_long_lags.py                       every run that is missing from book/data/long_lags.json
     python tools/train_long_lags.py "elman, T = 50" …     the missing runs of some experiments
     python tools/train_long_lags.py --afresh              all runs again (about 40 minutes on one core)
-    python tools/train_long_lags.py --stamp               the code was changed, but not what it computes: see below
+    python tools/train_long_lags.py --stamp               the code was changed, but not what it computes
 
-The file has one entry an experiment, {"experiment", "fingerprint", "rate", "runs"}, and the common numbers under
-"common". "experiment" holds the settings and the rates that were tried; "runs" has one run for each rate and seed, all
-of them kept. A run holds its "curve", pairs [sequences seen, mean squared error on development sequences]; "solved",
+A run holds its "curve", pairs [sequences seen, mean squared error on development sequences]; "solved",
 the sequences after which that error was below `SOLVED` for the first time, or null when it never was within the budget
 (a run ends when it has solved the task); "test", its mean squared error on sequences that nothing was chosen by; and
 "largest", the largest finite norm of a gradient. "overflow" is the number of the step at which states or gradients
-stopped being finite, or null. "rate" is the rate whose seeds needed the fewest training sequences on average (a run
-that did not solve the task counts its whole budget), and for equal numbers the one with the smaller development error.
-
-Results go stale when the code changes. "code" is a hash of the definitions that `run` reaches, in this script and in
-companion, without comments and docstrings: it changes with any of them. "fingerprint" is what a few steps of the same
-experiment, made small, give in float64. A test compares both. `--stamp` renews the hash, and refuses when a fingerprint
-has changed: then the results are not this code's, and must be computed again.
+stopped being finite, or null. The chosen rate is the one whose seeds needed the fewest training sequences on average (a
+run that did not solve the task counts its whole budget), and for equal numbers the one with the smaller development
+error. How runs are stored, and when they are stale, stands in stored_runs.py.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
 import os
-import sys
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -37,7 +28,7 @@ for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(variable, "1")
 
 import numpy as np  # noqa: E402
-from reached import digest  # noqa: E402
+from stored_runs import Runs  # noqa: E402
 
 from companion.cells import Elman, SkipElman  # noqa: E402
 from companion.functions import RELU, TANH  # noqa: E402
@@ -160,18 +151,11 @@ def _clip(experiment: Experiment) -> Callable | None:
     return lambda gradients: clip(gradients, experiment.limit)
 
 
-def chosen_rate(experiment: Experiment, runs: list[dict[str, Any]]) -> float | None:
-    """The rate that did best on development sequences, over all seeds; None while runs are missing."""
-    if len(runs) < len(experiment.rates) * len(SEEDS):
-        return None
-
-    def cost(rate: float) -> tuple[float, float]:
-        own = [done for done in runs if done["rate"] == rate]
-        needed = [done["solved"] or experiment.budget for done in own]
-        errors = [np.inf if done["overflow"] else done["curve"][-1][1] for done in own]
-        return float(np.mean(needed)), float(np.mean(errors))
-
-    return min(experiment.rates, key=cost)
+def cost(experiment: Experiment, runs: list[dict[str, Any]]) -> tuple[float, float]:
+    """Of one rate's runs: sequences needed on average (all of the budget where unsolved), then the last errors."""
+    needed = [done["solved"] or experiment.budget for done in runs]
+    errors = [np.inf if done["overflow"] else done["curve"][-1][1] for done in runs]
+    return float(np.mean(needed)), float(np.mean(errors))
 
 
 def fingerprint(experiment: Experiment) -> list[float]:
@@ -182,110 +166,23 @@ def fingerprint(experiment: Experiment) -> list[float]:
     return [*(error for _, error in done["curve"]), done["test"], done["largest"]]
 
 
-def code() -> str:
-    """Hash of the definitions that decide what a run gives."""
-    return digest(Path(__file__), "run", "SOLVED", "EVERY", "DEVELOPMENT", "TEST", "DEVELOPMENT_SEED", "TEST_SEED")
-
-
-def common() -> dict[str, Any]:
-    """What all experiments share."""
-    return {
+RUNS = Runs(
+    script=Path(__file__),
+    names=("run", "SOLVED", "EVERY", "DEVELOPMENT", "TEST", "DEVELOPMENT_SEED", "TEST_SEED"),
+    results=RESULTS,
+    experiments=EXPERIMENTS,
+    seeds=SEEDS,
+    train=run,
+    cost=cost,
+    fingerprint=fingerprint,
+    common={
         "baseline": AddingProblem(2).baseline,
         "solved below": SOLVED,
         "development": [DEVELOPMENT_SEED, DEVELOPMENT],
         "test": [TEST_SEED, TEST],
-    }
-
-
-def read() -> dict[str, Any]:
-    if RESULTS.exists():
-        return json.loads(RESULTS.read_text(encoding="utf-8"))
-    return {"code": code(), "common": common(), "experiments": {}}
-
-
-def described(experiment: Experiment) -> dict[str, Any]:
-    """The settings as they look in the file."""
-    return json.loads(json.dumps(asdict(experiment)))
-
-
-def missing(stored: dict[str, Any], name: str) -> list[tuple[float, int]]:
-    """Rates and seeds of which no run with the present settings is stored."""
-    entry, experiment = stored["experiments"].get(name, {}), EXPERIMENTS[name]
-    runs = entry.get("runs", []) if entry.get("experiment") == described(experiment) else []
-    done = {(run["rate"], run["seed"]) for run in runs}
-    return [(rate, seed) for rate in experiment.rates for seed in SEEDS if (rate, seed) not in done]
-
-
-def store(name: str, result: dict[str, Any]) -> None:
-    """Add one run to the file, in place of one with the same rate and seed; runs of other settings go."""
-    stored, experiment = read(), EXPERIMENTS[name]
-    entry = stored["experiments"].get(name, {})
-    runs = entry["runs"] if entry.get("experiment") == described(experiment) else []
-    runs = [done for done in runs if (done["rate"], done["seed"]) != (result["rate"], result["seed"])] + [result]
-    runs.sort(key=lambda done: (experiment.rates.index(done["rate"]), done["seed"]))
-    stored["experiments"][name] = {
-        "experiment": described(experiment),
-        "fingerprint": fingerprint(experiment),
-        "rate": chosen_rate(experiment, runs),
-        "runs": runs,
-    }
-    write(stored)
-
-
-def write(stored: dict[str, Any]) -> None:
-    stored["experiments"] = {key: stored["experiments"][key] for key in EXPERIMENTS if key in stored["experiments"]}
-    RESULTS.write_text(to_text(stored), encoding="utf-8", newline="\n")
-
-
-def to_text(stored: dict[str, Any]) -> str:
-    """JSON with one line a run, so that a change of one run is a change of one line."""
-    entries = []
-    for name, entry in stored["experiments"].items():
-        head = ",\n   ".join(f'"{key}": {json.dumps(entry[key])}' for key in ("experiment", "fingerprint", "rate"))
-        runs = ",\n    ".join(json.dumps(done) for done in entry["runs"])
-        entries.append(f'  {json.dumps(name)}: {{\n   {head},\n   "runs": [\n    {runs}\n   ]\n  }}')
-    head = f' "code": {json.dumps(stored["code"])},\n "common": {json.dumps(stored["common"])},\n'
-    return "{\n" + head + ' "experiments": {\n' + ",\n".join(entries) + "\n }\n}\n"
-
-
-def changed(stored: dict[str, Any]) -> list[str]:
-    """Experiments whose fingerprint is no longer what is stored."""
-    return [
-        name
-        for name, entry in stored["experiments"].items()
-        if not np.allclose(fingerprint(EXPERIMENTS[name]), entry["fingerprint"], rtol=2e-4, atol=2e-6)
-    ]
-
-
-def stamp() -> None:
-    """Renew the hash of the code; SystemExit when the code computes something else than it did."""
-    stored = read()
-    different = changed(stored)
-    if different:
-        sys.exit(f"not stamped, these must be trained again: {'; '.join(different)}")
-    write(stored | {"code": code(), "common": common()})
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("experiments", nargs="*", metavar="EXPERIMENT", help="default: all")
-    parser.add_argument("--afresh", action="store_true", help="run also what is stored")
-    parser.add_argument("--stamp", action="store_true", help="renew the hash of the code, if it computes the same")
-    options = parser.parse_args()
-    if options.stamp:
-        return stamp()
-    if options.afresh:
-        write({"code": code(), "common": common(), "experiments": {}})
-    stored = read()
-    if stored["code"] != code():
-        sys.exit("the stored runs are of other code: --stamp if it computes the same, else --afresh")
-    for name in options.experiments or EXPERIMENTS:
-        for rate, seed in missing(stored, name):
-            result = run(EXPERIMENTS[name], rate, seed)
-            store(name, result)
-            print(name, {key: value for key, value in result.items() if key != "curve"}, flush=True)
-    return None
+    },
+)
 
 
 if __name__ == "__main__":
-    main()
+    RUNS.main()

@@ -1,10 +1,14 @@
 """The stored runs on the adding problem are those that the present code and settings would give."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
+import stored_runs
 import train_long_lags as tool
+
+RUNS = tool.RUNS
 
 
 @pytest.fixture(scope="module")
@@ -14,15 +18,15 @@ def stored():
 
 def test_every_experiment_was_run_with_its_present_settings_all_rates_and_seeds(stored):
     assert {name: entry["experiment"] for name, entry in stored["experiments"].items()} == {
-        name: tool.described(experiment) for name, experiment in tool.EXPERIMENTS.items()
+        name: stored_runs.described(experiment) for name, experiment in tool.EXPERIMENTS.items()
     }
-    assert [name for name in tool.EXPERIMENTS if tool.missing(stored, name)] == []
-    assert stored["common"] == tool.common()
+    assert [name for name in tool.EXPERIMENTS if RUNS.missing(stored, name)] == []
+    assert stored["common"] == dict(RUNS.common)
     assert len(tool.SEEDS) >= 3
 
 
 def test_the_code_is_the_one_that_the_runs_used(stored):
-    assert stored["code"] == tool.code(), (
+    assert stored["code"] == RUNS.code(), (
         "a definition that the runs use was changed after they were stored: if it still computes the same, "
         "tools/train_long_lags.py --stamp says so; else run it with --afresh"
     )
@@ -31,31 +35,30 @@ def test_the_code_is_the_one_that_the_runs_used(stored):
 @pytest.mark.parametrize("name", tool.EXPERIMENTS)
 def test_the_code_still_learns_what_it_learnt(name, stored):
     one = {"experiments": {name: stored["experiments"][name]}}
-    assert tool.changed(one) == [], f"{name}: training gives something else now; run with --afresh"
+    assert RUNS.changed(one) == [], f"{name}: training gives something else now; run with --afresh"
 
 
 def test_another_fingerprint_is_not_stamped(stored, tmp_path, monkeypatch):
     name, entry = next(iter(stored["experiments"].items()))
     other = [value * 1.001 for value in entry["fingerprint"]]
     path = tmp_path / "long_lags.json"
-    monkeypatch.setattr(tool, "RESULTS", path)
-    monkeypatch.setattr(tool, "code", lambda: "the new hash")
+    monkeypatch.setattr(stored_runs.Runs, "code", lambda self: "the new hash")
+    runs = replace(RUNS, results=path)
     for fingerprint, stamped in ((other, False), (entry["fingerprint"], True)):
-        path.write_text(
-            tool.to_text(stored | {"experiments": {name: entry | {"fingerprint": fingerprint}}}), encoding="utf-8"
-        )
+        one = stored | {"experiments": {name: entry | {"fingerprint": fingerprint}}}
+        path.write_text(stored_runs.to_text(one), encoding="utf-8")
         if stamped:
-            tool.stamp()
+            runs.stamp()
         else:
             with pytest.raises(SystemExit, match="not stamped, these must be trained again: " + name):
-                tool.stamp()
+                runs.stamp()
         assert (json.loads(path.read_text(encoding="utf-8"))["code"] == "the new hash") == stamped
 
 
 def test_runs_are_whole_and_the_rate_follows_from_them(stored):
     for name, entry in stored["experiments"].items():
         experiment = tool.EXPERIMENTS[name]
-        assert entry["rate"] == tool.chosen_rate(experiment, entry["runs"]) in experiment.rates
+        assert entry["rate"] == RUNS.chosen_rate(experiment, entry["runs"]) in experiment.rates
         for run in entry["runs"]:
             seen = [sequences for sequences, _ in run["curve"]]
             errors = [error for _, error in run["curve"]]
@@ -78,4 +81,4 @@ def test_the_runs_differ_by_seed(stored):
 
 
 def test_the_text_of_the_file_is_what_the_script_writes(stored):
-    assert tool.RESULTS.read_text(encoding="utf-8") == tool.to_text(stored)
+    assert tool.RESULTS.read_text(encoding="utf-8") == stored_runs.to_text(stored)

@@ -1,10 +1,11 @@
-"""First values for recurrent weights W_hh that neither shrink nor stretch what passes through them."""
+"""First values: recurrent weights W_hh that neither shrink nor stretch what passes through them, biases of gates."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from companion.validation import Array, require_array, require_size
+from companion.wiring import Arrays
 
 
 def identity(hidden: int, scale: float = 1.0) -> Array:
@@ -40,6 +41,38 @@ def with_spectral_radius(W: Array, radius: float) -> Array:
     if present <= np.finfo(W.dtype).eps * np.abs(W).max():
         raise ValueError(f"W: expected an eigenvalue other than 0, got a spectral radius of {present}")
     return W * W.dtype.type(radius / present)
+
+
+def with_forget_bias(weights: Arrays, bias: float = 1.0) -> dict[str, Array]:
+    """The weights with b_f = bias: a gate of σ(1) = 0.73 or more remembers from the start (Gers et al. 2000).
+
+    Raises ValueError for a cell without forget gate, and for a bias that is not finite.
+    """
+    if "b_f" not in weights:
+        raise ValueError(f"weights: expected those of a cell with a forget gate (b_f), got {', '.join(weights)}")
+    return dict(weights) | {"b_f": np.full_like(weights["b_f"], _finite("bias", bias))}
+
+
+def chrono(weights: Arrays, longest: float, rng: np.random.Generator) -> dict[str, Array]:
+    """Chrono initialisation: biases that spread the units' memories over 1 … longest steps (Tallec & Ollivier 2018).
+
+        LSTM: b_f = log u, b_i = −b_f        GRU: b_z = log u (z keeps)        u uniform in [1, longest − 1]
+
+    Each unit has its own u; all other biases become 0. A gate that stays at σ(log u) = u/(1 + u) keeps what it holds
+    for about u steps (equation eq-chrono). Raises ValueError for longest < 2 and for a cell with neither gate.
+    """
+    if not 2 <= _finite("longest", longest):
+        raise ValueError(f"longest: expected at least 2 steps, got {longest}")
+    keeps = next((name for name in ("b_f", "b_z") if name in weights), None)
+    if keeps is None:
+        raise ValueError(
+            f"weights: expected those of a cell with a gate that keeps (b_f or b_z), got {', '.join(weights)}"
+        )
+    new = {name: np.zeros_like(w) if name.startswith("b_") else w for name, w in weights.items()}
+    new[keeps] = np.log(rng.uniform(1, longest - 1, weights[keeps].shape)).astype(weights[keeps].dtype)
+    if "b_i" in weights:
+        new["b_i"] = -new[keeps]
+    return new
 
 
 def _finite(name: str, value: float) -> float:

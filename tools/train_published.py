@@ -8,8 +8,8 @@
 A run holds its "curve", pairs [sequences seen, measure on development sequences]; "solved", the sequences after which
 the measure first met the task's criterion, or null when it never did within the budget (a run ends when it has solved
 the task, except counting, which is trained to the end); "test", the measure on sequences that nothing was chosen by,
-"loss", the mean loss on such sequences; and "overflow", true where states or gradients stopped being finite. What each task measures, and its criterion, stands
-at `JUDGES`. One rate a task, taken from the first measurements for this course and not tuned on these runs.
+"loss", the mean loss on such sequences; and "overflow", true where states or gradients stopped being finite. What each
+task measures, and its criterion, stands at `JUDGES`. One rate a task, taken from the first measurements for this course and not tuned on these runs.
 How runs are stored, and when they are stale, stands in stored_runs.py.
 """
 
@@ -30,11 +30,13 @@ import numpy as np  # noqa: E402
 from stored_runs import Runs  # noqa: E402
 
 from companion.cells import Elman  # noqa: E402
+from companion.counting import Counting, generalises_to  # noqa: E402
 from companion.gated import GRU, LSTM, PeepholeLSTM  # noqa: E402
 from companion.initialisation import chrono, with_forget_bias  # noqa: E402
 from companion.learning import evaluate, network_weights, training  # noqa: E402
 from companion.networks import readout, without_readout  # noqa: E402
 from companion.optimisers import Adam, clip_by_norm  # noqa: E402
+from companion.reber import EmbeddedReber  # noqa: E402
 from companion.recurrent import forward  # noqa: E402
 from companion.tasks import AddingProblem, AddingProblem1997, CopyMemory, TemporalOrder  # noqa: E402
 from companion.wiring import Arrays, Cell  # noqa: E402
@@ -65,6 +67,8 @@ class Experiment:
 ADDING = Experiment("adding", 100, "LSTM", 32, "uniform", (3e-3,), 50, 200_000, 2500)
 ORDER = Experiment("order", 0, "LSTM", 16, "forget 1", (3e-3,), 50, 100_000, 1000)
 COPY = Experiment("copy", 30, "LSTM", 64, "forget 1", (3e-3,), 50, 100_000, 2500)
+REBER = Experiment("reber", 0, "LSTM", 8, "uniform", (0.01,), 1, 30_000, 1000)
+COUNTING = Experiment("counting", 10, "LSTM", 4, "uniform", (3e-3,), 1, 30_000, 3000, stop=False)
 EXPERIMENTS = {
     "order, chrono": replace(ORDER, start="chrono"),
     "order, forget 1": ORDER,
@@ -75,6 +79,13 @@ EXPERIMENTS = {
     "adding 200, LSTM": replace(ADDING, T=200, budget=300_000),
     "adding 200, GRU": replace(ADDING, T=200, budget=300_000, cell="GRU"),
     "adding 1997, LSTM": replace(ADDING, task="adding 1997", hidden=8),
+    "reber, LSTM": REBER,
+    "reber, GRU": replace(REBER, cell="GRU"),
+    "reber, Elman": replace(REBER, cell="Elman", hidden=16),
+    "counting, LSTM": COUNTING,
+    "counting, peephole LSTM": replace(COUNTING, cell="peephole LSTM"),
+    "counting, GRU": replace(COUNTING, cell="GRU"),
+    "counting, Elman": replace(COUNTING, cell="Elman"),
     "copy, forget 1": COPY,
     "copy, chrono": replace(COPY, start="chrono"),
 }
@@ -106,17 +117,36 @@ def wrong(task: Any, cell: Cell, weights: Arrays, seed: int, size: int) -> float
     return mistakes / (size // 40 * 40)
 
 
+def illegal(task: Any, cell: Cell, weights: Arrays, seed: int, size: int) -> float:
+    """Share of 256 strings (or fewer) in which somewhere the k largest predictions are not the k legal symbols."""
+    rng, mistakes, size = np.random.default_rng(seed), 0, min(size, 256)
+    for _ in range(size):
+        x, _ = task.batch(rng, 1)
+        h, _ = forward(cell, without_readout(cell, weights), x)
+        mistakes += int(not task.correct(readout(weights, h[1:]), x).all())
+    return mistakes / size
+
+
+def counted(task: Any, cell: Cell, weights: Arrays, seed: int, size: int) -> float:
+    """The largest n up to which the network predicts all aⁿbⁿ right, of 1 … 100; seed and size play no part."""
+    return float(generalises_to(cell, weights, 100))
+
+
 TASKS: dict[str, Callable[[int], Any]] = {
     "adding": AddingProblem,
     "adding 1997": AddingProblem1997,
     "order": lambda _: TemporalOrder(),
     "copy": CopyMemory,
+    "reber": lambda _: EmbeddedReber(),
+    "counting": lambda most: Counting(1, most),
 }
 JUDGES = {
     "adding": Judge(error, lambda value: value < 0.01),
     "adding 1997": Judge(wrong, lambda value: value < 0.001),
     "order": Judge(wrong, lambda value: value < 0.001),
     "copy": Judge(error, lambda value: value < 0.01),
+    "reber": Judge(illegal, lambda value: value == 0),
+    "counting": Judge(counted, lambda value: value >= 10),
 }
 
 

@@ -4,7 +4,7 @@
 PYTHON ?= python3
 RUN = $(PYTHON) run.py
 
-.PHONY: help book test test-fast mutants notebooks text serve lock address check-env clean
+.PHONY: help book test test-fast mutants bench notebooks text serve lock address check-env clean
 
 help:
 	@$(RUN) --help
@@ -17,6 +17,9 @@ clean: ## make clean ALL=all removes the environment too
 
 mutants: ## make mutants MODULES="cells bptt"
 	@$(RUN) $@ $(MODULES)
+
+bench: ## make bench ONLY="LSTM 64,32,64,128"
+	@$(RUN) $@ $(ONLY)
 
 notebooks text: ## make notebooks NAMES="unrolling language-models"
 	@$(RUN) $@ $(NAMES)

@@ -179,6 +179,11 @@ def mutants(arguments: list[str]) -> int:
     return run([str(PYTHON), "tools/mutants.py", *arguments])
 
 
+def bench(arguments: list[str]) -> int:
+    set_up()
+    return run([str(PYTHON), "tools/bench.py", *arguments])
+
+
 def notebooks(arguments: list[str]) -> int:
     set_up()
     executed = run([str(PYTHON), "tools/notebooks.py", *arguments], notebooks=True)
@@ -234,6 +239,7 @@ COMMANDS = {
     "test": (test, "every check: style, types, tests, the book, its notebooks, the site in a browser"),
     "test-fast": (test_fast, "the unit tests only"),
     "mutants": (mutants, "break companion in every way, one at a time: a test must notice [MODULES]"),
+    "bench": (bench, "time the layers against PyTorch's, by turns [CELLS] [SHAPES]"),
     "notebooks": (notebooks, "execute book/text/NAME.md into book/NAME.ipynb (default: all); list their equations"),
     "text": (text, "bring edits made in Jupyter back to book/text"),
     "serve": (serve, "build the book and show it on this machine [PORT]"),

@@ -90,11 +90,12 @@ def cross_entropy(logits: Array, targets: Array) -> tuple[float, Array]:
     shifted = logits - logits.max(axis=-1, keepdims=True)
     e = np.exp(shifted)
     total = e.sum(axis=-1, keepdims=True)
-    y = e / total
+    y = np.ascontiguousarray(e / total)
     if targets.ndim == logits.ndim - 1:
-        chosen = require_tokens("targets", targets, logits.shape[:-1], O)[..., None]
-        loss = (np.log(total) - np.take_along_axis(shifted, chosen, axis=-1)).sum()
-        np.put_along_axis(y, chosen, np.take_along_axis(y, chosen, axis=-1) - 1, axis=-1)
+        chosen = require_tokens("targets", targets, logits.shape[:-1], O).ravel()
+        answers, flat = np.arange(chosen.size), y.reshape(-1, O)
+        loss = (np.log(total).ravel() - shifted.reshape(-1, O)[answers, chosen]).sum()
+        flat[answers, chosen] -= 1  # flat is a view of y
         return float(loss), y
     d = require_probabilities("targets", targets, logits.shape)
     return float((d * (np.log(total) - shifted)).sum()), y - d

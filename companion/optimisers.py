@@ -41,7 +41,8 @@ def clip_by_value(gradients: Arrays, limit: float) -> dict[str, Array]:
     _require_positive("limit", limit)
     for name, g in gradients.items():
         require_finite(f"gradients[{name!r}]", g)
-    return {name: np.clip(g, -g.dtype.type(limit), g.dtype.type(limit)) for name, g in gradients.items()}
+    bound = {name: g.dtype.type(limit) for name, g in gradients.items()}
+    return {name: np.minimum(np.maximum(g, -bound[name]), bound[name]) for name, g in gradients.items()}
 
 
 class Optimiser(Protocol):

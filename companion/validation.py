@@ -12,6 +12,8 @@ Shape = tuple[int | str, ...]
 
 
 def _fits(shape: tuple[int, ...], expected: Shape) -> bool:
+    if shape == expected:  # all sizes given: the usual case, and the quick one
+        return True
     return len(shape) == len(expected) and all(
         isinstance(want, str) or got == want for got, want in zip(shape, expected, strict=True)
     )

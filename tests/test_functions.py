@@ -113,3 +113,13 @@ def test_one_hot_has_a_single_one():
     np.testing.assert_array_equal(one_hot(np.array([2, 0]), 3), [[0, 0, 1], [1, 0, 0]])
     with pytest.raises(ValueError, match="tokens: expected integers from 0 to 2"):
         one_hot(np.array([3]), 3)
+
+
+def test_cross_entropy_does_not_depend_on_how_the_logits_lie_in_memory():
+    rng = np.random.default_rng(8)
+    logits, targets = rng.normal(size=(4, 3, 5)), rng.integers(0, 5, (4, 3))
+    loss, gradient = cross_entropy(logits, targets)
+    other_loss, other = cross_entropy(np.asfortranarray(logits), targets)
+    assert other_loss == pytest.approx(loss, rel=1e-12)
+    np.testing.assert_allclose(other, gradient, atol=1e-15)
+    assert gradient.sum() == pytest.approx(0, abs=1e-12)  # softmax sums to 1, from which 1 was taken

@@ -1,11 +1,13 @@
-"""First recurrent weights: orthogonal means orthogonal, a radius means a radius."""
+"""First values: orthogonal means orthogonal, a radius a radius, and a gate starts where it was told to."""
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from companion.initialisation import identity, orthogonal, with_spectral_radius
+from companion import initial_weights, readout_shapes, weight_shapes
+from companion.gated import GRU, LSTM, CoupledLSTM, PeepholeLSTM
+from companion.initialisation import chrono, identity, orthogonal, with_forget_bias, with_spectral_radius
 
 sizes, seeds = st.integers(1, 12), st.integers(0, 2**32 - 1)
 
@@ -73,3 +75,56 @@ def test_bad_input_is_named():
         with_spectral_radius(np.array([[0.0, 1.0], [0.0, 0.0]]), 1)
     with pytest.raises(ValueError, match="W: expected an eigenvalue other than 0"):
         with_spectral_radius(np.zeros((2, 2)), 1)
+
+
+# --- gates -----------------------------------------------------------------------------------------------------------
+
+
+def gated_weights(kind, dtype=np.float64):
+    cell = kind(3, 50)
+    shapes = weight_shapes(cell) | readout_shapes(50, 2)
+    return initial_weights(shapes, np.random.default_rng(0), 0.5, dtype)
+
+
+@pytest.mark.parametrize("kind", [LSTM, PeepholeLSTM, CoupledLSTM])
+def test_a_forget_bias_changes_b_f_and_nothing_else(kind):
+    before = gated_weights(kind, np.float32)
+    after = with_forget_bias(before, 2.5)
+    assert (after["b_f"] == 2.5).all() and after["b_f"].dtype == np.float32
+    for name in set(before) - {"b_f"}:
+        assert after[name] is before[name]
+    assert not (before["b_f"] == 2.5).any()
+
+
+@pytest.mark.parametrize(("kind", "keeps"), [(LSTM, "b_f"), (PeepholeLSTM, "b_f"), (CoupledLSTM, "b_f"), (GRU, "b_z")])
+def test_chrono_spreads_the_memories_over_the_lags(kind, keeps):
+    before = gated_weights(kind)
+    after = chrono(before, 100, np.random.default_rng(1))
+    u = np.exp(after[keeps])
+    assert u.min() >= 1 and u.max() <= 99
+    assert u.min() < 15 and u.max() > 85 and 40 < u.mean() < 60  # uniform, 50 units
+    np.testing.assert_allclose(u / (1 + u), 1 / (1 + np.exp(-after[keeps])), rtol=1e-12)
+    if "b_i" in before:
+        np.testing.assert_array_equal(after["b_i"], -after["b_f"])
+    for name, value in after.items():
+        if not name.startswith("b_"):
+            assert value is before[name]
+        elif name not in (keeps, "b_i"):
+            assert not value.any(), name
+
+
+def test_chrono_of_the_shortest_lag_is_a_half_open_gate():
+    after = chrono(gated_weights(LSTM, np.float32), 2, np.random.default_rng(0))
+    assert not after["b_f"].any() and after["b_f"].dtype == np.float32
+
+
+def test_what_has_no_such_gate_is_named():
+    elman = {"W_xh": np.zeros((2, 2)), "W_hh": np.zeros((2, 2)), "b_h": np.zeros(2)}
+    with pytest.raises(ValueError, match=r"weights: expected those of a cell with a forget gate \(b_f\), got W_xh"):
+        with_forget_bias(elman)
+    with pytest.raises(ValueError, match=r"expected those of a cell with a gate that keeps \(b_f or b_z\), got W_xh"):
+        chrono(elman, 10, np.random.default_rng(0))
+    with pytest.raises(ValueError, match="longest: expected at least 2 steps, got 1"):
+        chrono(gated_weights(LSTM), 1, np.random.default_rng(0))
+    with pytest.raises(ValueError, match="bias: expected a finite number, got nan"):
+        with_forget_bias(gated_weights(LSTM), np.nan)

@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from companion.optimisers import SGD, Adam, Momentum, clip_by_norm, clip_by_value, norm
+from companion.optimisers import SGD, Adagrad, Adam, Momentum, clip_by_norm, clip_by_value, norm
 
 PAIRS = {
     "Adam": (Adam(rate=0.01), lambda w: torch.optim.Adam(w, lr=0.01)),
+    "Adagrad": (Adagrad(rate=0.1, epsilon=1e-3), lambda w: torch.optim.Adagrad(w, lr=0.1, eps=1e-3)),
     "SGD": (SGD(rate=0.1), lambda w: torch.optim.SGD(w, lr=0.1)),
     "momentum": (Momentum(rate=0.1, momentum=0.8), lambda w: torch.optim.SGD(w, lr=0.1, momentum=0.8)),
     "no momentum": (Momentum(rate=0.1, momentum=0), lambda w: torch.optim.SGD(w, lr=0.1)),
@@ -75,7 +76,7 @@ def test_clipping_by_value_cuts_each_entry_for_itself():
             clip_by_value({"a": np.array([bad])}, 1)
 
 
-@pytest.mark.parametrize("make", [SGD, Momentum, Adam])
+@pytest.mark.parametrize("make", [SGD, Momentum, Adam, Adagrad])
 def test_the_precision_of_the_weights_stays_and_nothing_given_changes(make):
     weights, gradients = {"W": np.ones(2, np.float32)}, {"W": np.full(2, 0.5, np.float32), "dx": np.ones(3)}
     before = make(rate=0.1)
@@ -86,7 +87,7 @@ def test_the_precision_of_the_weights_stays_and_nothing_given_changes(make):
     assert weights["W"].tolist() == [1, 1] and before == make(rate=0.1)
 
 
-@pytest.mark.parametrize("make", [SGD, Momentum, Adam])
+@pytest.mark.parametrize("make", [SGD, Momentum, Adam, Adagrad])
 def test_bad_input_is_named(make):
     for rate in (0, -1, np.nan):
         with pytest.raises(ValueError, match=f"rate: expected a positive number, got {rate}"):

@@ -5,13 +5,12 @@ Importing it needs NumPy only. Drawing needs matplotlib and imports it where it 
 
 from companion.cells import Elman, Jordan
 from companion.functions import cross_entropy, log_softmax, one_hot, relu, sigmoid, softmax
+from companion.layers import Directions, backward_both, backward_stack, forward_both, forward_stack
 from companion.networks import (
     MANY_TO_MANY,
     MANY_TO_ONE,
     ONE_TO_MANY,
     ONE_TO_ONE,
-    backward_stack,
-    forward_stack,
     initial_weights,
     loss_and_gradients,
     readout,
@@ -25,13 +24,16 @@ __all__ = [
     "MANY_TO_ONE",
     "ONE_TO_MANY",
     "ONE_TO_ONE",
+    "Directions",
     "Elman",
     "Jordan",
     "backward",
+    "backward_both",
     "backward_stack",
     "cross_entropy",
     "deltas",
     "forward",
+    "forward_both",
     "forward_stack",
     "initial_weights",
     "log_softmax",

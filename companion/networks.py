@@ -1,8 +1,8 @@
-"""Networks built on recurrent layers: the readout, the four arities, stacks of layers, first weights, the loss."""
+"""Networks built on recurrent layers: the readout, the four arities, first weights, the loss."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -115,39 +115,3 @@ def loss_and_gradients(
     dh = np.zeros_like(h)
     dh[1:][arity.answers] = d_answering
     return total, gradients | backward(tape, {cell.outputs[0]: dh}), tape
-
-
-def forward_stack(
-    cells: Sequence[Cell], weights: Sequence[Arrays], x: Array, initial: Sequence[Array | None] | None = None
-) -> tuple[Array, list[Tape]]:
-    """K layers on top of each other: the outputs h_t of layer k are the inputs x_t of layer k + 1.
-
-    Returns the top layer's output (T + 1, B, H) and one tape a layer. Raises ValueError when the numbers of cells,
-    weights and initial states differ.
-    """
-    initial = [None] * len(cells) if initial is None else initial
-    if not len(cells) == len(weights) == len(initial) or not cells:
-        raise ValueError(
-            f"cells: expected as many as weights and initial states, at least one; "
-            f"got {len(cells)}, {len(weights)} and {len(initial)}"
-        )
-    tapes = []
-    for cell, w, state in zip(cells, weights, initial, strict=True):
-        h, tape = forward(cell, w, x, state)
-        tapes.append(tape)
-        x = h[1:]
-    return h, tapes
-
-
-def backward_stack(tapes: Sequence[Tape], d_outputs: Arrays) -> list[dict[str, Array]]:
-    """Gradients of every layer, bottom first: a layer's dx is the gradient of the output of the layer below."""
-    gradients: list[dict[str, Array]] = []
-    for depth in reversed(range(len(tapes))):
-        gradients.insert(0, backward(tapes[depth], d_outputs))
-        if depth:
-            below = tapes[depth - 1]
-            name = below.cell.outputs[0]
-            dh = np.zeros_like(below[name])
-            dh[1:] = gradients[0]["dx"]
-            d_outputs = {name: dh}
-    return gradients

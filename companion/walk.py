@@ -140,13 +140,19 @@ def _projected(cell: Cell, w: Arrays, x: Array, place: Layout, half: Arrays) -> 
     span = place.fed["x"].span if "x" in place.fed else slice(0, 0)
     for i in set(range(len(bias))) - set(range(span.start, span.stop)):
         a[1:, i] = bias[i]
-    if "x" in place.fed:
-        W = _columns_of_weights(w, place, half, "x")  # (g, I, n)
-        if x.ndim == 2:
-            a[1:, span] = (W + bias[span, None])[:, x].swapaxes(0, 1)  # a one-hot x_t picks a row
-        else:
-            with_bias = np.concatenate([W, bias[span, None]], axis=1)  # its last row meets the ones
-            multiply_steps(with_ones(x), with_bias, a[1:, span])
+    if "x" not in place.fed:
+        return a
+    if x.ndim == 3 and B == 1:  # a step's pre-activations are one row
+        W = np.concatenate([_rows_of_weights(w, place, "x", half), bias[span].reshape(-1, 1)], axis=1)
+        n = a.shape[-1]
+        np.matmul(with_ones(x), W.T, out=a[1:].reshape(T, -1)[:, span.start * n : span.stop * n])
+        return a
+    W = _columns_of_weights(w, place, half, "x")  # (g, I, n)
+    if x.ndim == 2:
+        a[1:, span] = (W + bias[span, None])[:, x].swapaxes(0, 1)  # a one-hot x_t picks a row
+    else:
+        with_bias = np.concatenate([W, bias[span, None]], axis=1)  # its last row meets the ones
+        multiply_steps(with_ones(x), with_bias, a[1:, span])
     return a
 
 
@@ -157,11 +163,13 @@ def _recurrent_terms(cell: Cell, w: Arrays, place: Layout, half: Arrays, a: Arra
         if not (s.known and s.before):
             continue
         a_t, before = Rows(a[1:, fed.span]), Rows(kept[s.vector][:-1])
-        factors, terms = _columns_of_weights(w, place, half, source), np.empty_like(a[0, fed.span])  # terms (g, B, n)
+        terms = np.empty_like(a[0, fed.span])  # (g, B, n)
         if s.factor == PEEPHOLE:
-            yield Operation(np.multiply, (before, factors), terms)
+            yield Operation(np.multiply, (before, _columns_of_weights(w, place, half, source)), terms)
+        elif terms.shape[1] == 1:  # (g, 1, n) lies in memory like one row
+            yield Operation(np.dot, (before, _rows_of_weights(w, place, source, half).T), terms.reshape(1, -1))
         else:
-            blocks = in_blocks(factors, a.shape[2])
+            blocks = in_blocks(_columns_of_weights(w, place, half, source), a.shape[2])
             yield Operation(np.matmul, (before, blocks), in_blocks_view(terms, blocks))
         yield Operation(np.add, (a_t, terms), a_t)
 
@@ -297,9 +305,11 @@ def _sent_back(
         if B * len(W) * LEAST_PART <= SMALL_PRODUCT or len(W) != G * n:
             terms = np.empty_like(pair[:1]) if s.vector in written else pair
             blocks = in_blocks(W[None], B)[0]
-            rows = in_blocks_view(terms, blocks)
+            rows = terms if len(blocks) == 1 else in_blocks_view(terms, blocks)
             target = rows[0] if s.vector in written else _alternating(rows, T + 1, T)
-            yield Operation(np.matmul, (Rows(da_t), blocks), target)
+            # np.dot is a little quicker than np.matmul, and takes plain matrices only
+            function, factor = (np.dot, W) if len(blocks) == 1 else (np.matmul, blocks)
+            yield Operation(function, (Rows(da_t), factor), target)
         else:  # too long a sum for a small product: one for each k, and their sum
             terms = np.empty((G, *pair.shape[1:]), pair.dtype)
             blocks = in_blocks(W.reshape(G, n, -1), B)
@@ -313,14 +323,17 @@ def _sent_back(
         yield Operation(np.positive, (np.zeros_like(carried[name][0]),), _alternating(carried[name], T + 1, T))
 
 
-def _rows_of_weights(w: Arrays, place: Layout, source: str) -> Array:
-    """The weights between a source and all it feeds, one under another; zeros for what lies in between."""
+def _rows_of_weights(w: Arrays, place: Layout, source: str, half: Arrays | None = None) -> Array:
+    """The weights between a source and all it feeds, one under another, times `half`; zeros for what lies between."""
     fed = place.fed[source]
     first = w[weight_name(source, fed.names[0])]
     W = memory.empty((fed.columns.stop - fed.columns.start, first.shape[1]), first.dtype)
     for k in fed.group:
         rows = slice(place.columns[k].start - fed.columns.start, place.columns[k].stop - fed.columns.start)
-        W[rows] = w[weight_name(source, k)] if k in fed.names else 0
+        if k in fed.names:
+            np.multiply(w[weight_name(source, k)], half[k] if half else first.dtype.type(1), out=W[rows])
+        else:
+            W[rows] = 0
     return W
 
 

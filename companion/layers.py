@@ -13,8 +13,8 @@ from typing import Any, Generic, NamedTuple, TypeVar
 
 import numpy as np
 
-from companion.recurrent import Arrays, Cell, Tape, _checked_lengths, backward, forward, weight_shapes
-from companion.validation import Array, require_array, require_names
+from companion.recurrent import Arrays, Cell, Tape, backward, forward, weight_shapes
+from companion.validation import Array, require_array, require_lengths, require_names
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -40,7 +40,7 @@ def turned(rows: Array, lengths: Array | None = None) -> Array:
     """
     if lengths is None:
         return rows[::-1]
-    lengths = _checked_lengths(lengths, rows)
+    lengths = require_lengths(lengths, rows)
     t = np.arange(len(rows))[:, None]
     return rows[np.where(t < lengths, lengths - 1 - t, t), np.arange(rows.shape[1])]
 

@@ -65,7 +65,7 @@ def forward(
     (with the step).
     """
     w, dtype = _checked_weights(cell, weights)
-    lengths = None if lengths is None else _checked_lengths(lengths, as_array("x", x))
+    lengths = None if lengths is None else require_lengths(lengths, as_array("x", x))
     x = _checked_input(cell, x if lengths is None else _without_padding(as_array("x", x), lengths), dtype)
     initial = _checked_initial(cell, initial, x.shape[1], dtype)
     with np.errstate(over="ignore", invalid="ignore"):  # what overflows is reported below, with its step
@@ -148,16 +148,6 @@ def _sum_of_products(da: Array, source: Array, size: int) -> Array:
     columns = np.zeros((size, da.shape[-1]), da.dtype)
     np.add.at(columns, source.reshape(-1), da)
     return columns.T
-
-
-def _checked_lengths(lengths: Array, x: Array) -> Array:
-    if x.ndim < 2:
-        raise ValueError(f"x: expected shape (T, B, …), got {x.shape}")
-    lengths = as_array("lengths", lengths)
-    require_shape("lengths", lengths, (x.shape[1],))
-    if lengths.dtype.kind not in "iu" or lengths.min() < 1 or lengths.max() > len(x):
-        raise ValueError(f"lengths: expected whole numbers from 1 to {len(x)}, got {lengths}")
-    return lengths
 
 
 def _without_padding(x: Array, lengths: Array) -> Array:

@@ -110,6 +110,17 @@ def require_names(name: str, value: Mapping[str, object], expected: Sequence[str
         raise ValueError(f"{name}: expected the entries {', '.join(expected)}; {'; '.join(parts)}")
 
 
+def require_lengths(lengths: object, x: Array) -> Array:
+    """Return `lengths` as whole numbers (B,) from 1 to T, for x (T, B, …); ValueError otherwise."""
+    if x.ndim < 2:
+        raise ValueError(f"x: expected shape (T, B, …), got {x.shape}")
+    array = as_array("lengths", lengths)
+    require_shape("lengths", array, (x.shape[1],))
+    if array.dtype.kind not in "iu" or array.min() < 1 or array.max() > len(x):
+        raise ValueError(f"lengths: expected whole numbers from 1 to {len(x)}, got {array}")
+    return array
+
+
 def require_size(name: str, value: object, least: int = 1) -> int:
     """Return `value` as an int of at least `least`; ValueError otherwise."""
     if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < least:

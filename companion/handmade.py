@@ -1,7 +1,7 @@
 """Networks whose weights are set by hand: what a cell can do, apart from whether training finds it.
 
-Chapters "Long short-term memory" and "What the gates buy". A counter for aⁿbⁿ (the task in counting.py), and two latches, which store a bit and hold it.
-Saturation stands for exactness: a gate that should be 1 is σ(30), which falls short by 9.4e-14.
+Chapter "Long short-term memory". A counter for aⁿbⁿ (the task in counting.py), and two latches, which store a bit and
+hold it. Saturation stands for exactness: a gate that should be 1 is σ(30), which falls short by 9.4e-14.
 """
 
 from __future__ import annotations

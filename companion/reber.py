@@ -1,6 +1,6 @@
 """The Reber grammar and the embedded one, whose last symbol but one must be remembered from the second.
 
-Chapters "Long short-term memory" and "What the gates buy"; Hochreiter & Schmidhuber (1997), section 5.1 (experiment 1). A grammar is a table of
+Chapter "What the gates buy"; Hochreiter & Schmidhuber (1997), section 5.1 (experiment 1). A grammar is a table of
 transitions between states: reading a symbol moves to another state, a string is legal when it starts in state 0 and
 stops in the state that leads nowhere. Where two symbols may follow, a generator takes each with probability 1/2.
 """

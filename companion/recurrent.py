@@ -21,8 +21,8 @@ from companion.validation import (
     all_finite,
     as_array,
     require_array,
+    require_lengths,
     require_names,
-    require_shape,
     require_tokens,
 )
 from companion.wiring import PEEPHOLE, Arrays, Cell, parsed, rows_of, weight_name, weight_shapes

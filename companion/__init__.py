@@ -5,6 +5,7 @@ Importing it needs NumPy only. Drawing needs matplotlib and imports it where it 
 
 from companion.cells import Elman, Jordan
 from companion.functions import cross_entropy, log_softmax, one_hot, relu, sigmoid, softmax
+from companion.gated import GRU, LSTM
 from companion.layers import Directions, backward_both, backward_stack, forward_both, forward_stack
 from companion.networks import (
     MANY_TO_MANY,
@@ -20,6 +21,8 @@ from companion.networks import (
 from companion.recurrent import backward, deltas, forward, weight_shapes
 
 __all__ = [
+    "GRU",
+    "LSTM",
     "MANY_TO_MANY",
     "MANY_TO_ONE",
     "ONE_TO_MANY",

@@ -13,7 +13,7 @@ Where the speed comes from:
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, partial
 from itertools import groupby
@@ -21,7 +21,7 @@ from itertools import groupby
 import numpy as np
 
 from companion import memory
-from companion.functions import SIGMOID, TANH
+from companion.functions import SIGMOID, TANH, Activation
 from companion.recording import NotRecordable, Operation, Rows, record, run, with_operands, written_to
 from companion.validation import Array
 from companion.wiring import PEEPHOLE, Arrays, Cell, parsed, weight_name
@@ -188,19 +188,25 @@ def _columns_of_weights(w: Arrays, place: Layout, half: Arrays, source: str) -> 
 def _gate_values(cell: Cell, place: Layout, a: Array) -> Iterator[Operation]:
     """k_t = activation(a_k), in place."""
     gates = [cell.gates.get(k) for k in place.stacked]
-    for function, run_of in groupby(range(len(gates)), key=lambda i: TANH if gates[i] is SIGMOID else gates[i]):
-        positions = list(run_of)
-        a_t = Rows(a[1:, positions[0] : positions[-1] + 1])
+
+    def runs(key: Callable[[int], Activation | None]) -> Iterator[tuple[Activation | None, Rows, Array]]:
+        """Neighbours with the same key: the key, their rows, and those of one step."""
+        for function, positions in groupby(range(len(gates)), key=key):
+            first, *others = positions
+            span = slice(first, first + 1 + len(others))
+            yield function, Rows(a[1:, span]), a[1, span]
+
+    for function, a_t, example in runs(lambda i: TANH if gates[i] is SIGMOID else gates[i]):
         if function is TANH:
             yield Operation(np.tanh, (a_t,), a_t)
-            if sigmoids := [i for i in positions if gates[i] is SIGMOID]:  # neighbours: see `layout`
-                half, s_t = a.dtype.type(0.5), Rows(a[1:, sigmoids[0] : sigmoids[-1] + 1])
-                yield Operation(np.multiply, (s_t, half), s_t)
-                yield Operation(np.add, (s_t, half), s_t)
         elif function is not None:
-            example = a[1, positions[0] : positions[-1] + 1]
             recorded, values = record(lambda now, g=function: {"value": g(now["a"])}, {"a": example})
             yield from with_operands(written_to(recorded, values, {"value": a_t}), {id(example): a_t})
+    half = a.dtype.type(0.5)
+    for function, a_t, _ in runs(lambda i: gates[i]):
+        if function is SIGMOID:
+            yield Operation(np.multiply, (a_t, half), a_t)
+            yield Operation(np.add, (a_t, half), a_t)
 
 
 # --- backwards -------------------------------------------------------------------------------------------------------
@@ -290,12 +296,9 @@ def _sent_back(
         leaving = _alternating(pair, T + 1, T)
         if s.factor == PEEPHOLE:
             for k in fed.names:
-                da_k, p_k, terms = (
-                    Rows(da[:0:-1, :, place.columns[k]]),
-                    w[weight_name(source, k)],
-                    np.empty_like(pair[0]),
-                )
-                yield Operation(np.multiply, (da_k, p_k), terms if s.vector in written else leaving)
+                da_k, terms = Rows(da[:0:-1, :, place.columns[k]]), np.empty_like(pair[0])
+                target = terms if s.vector in written else leaving
+                yield Operation(np.multiply, (da_k, w[weight_name(source, k)]), target)
                 if s.vector in written:
                     yield Operation(np.add, (leaving, terms), leaving)
                 written.add(s.vector)

@@ -38,10 +38,12 @@ class _Sized:
 class LSTM(_Sized):
     """Long short-term memory (Hochreiter & Schmidhuber 1997) with the forget gate of Gers et al. (2000).
 
-    k_t = σ(W_xk x_t + W_hk h_{t-1} + b_k)                 for the gates k = i, f, o
-    g_t = tanh(W_xg x_t + W_hg h_{t-1} + b_g)
-    c_t = f_t ⊙ c_{t-1} + i_t ⊙ g_t
-    h_t = o_t ⊙ tanh(c_t)
+        k_t = σ(W_xk x_t + W_hk h_{t-1} + b_k)                 for the gates k = i, f, o
+        g_t = tanh(W_xg x_t + W_hg h_{t-1} + b_g)
+        c_t = f_t ⊙ c_{t-1} + i_t ⊙ g_t
+        h_t = o_t ⊙ tanh(c_t)
+
+    Equations eq-lstm-gates, eq-lstm-cell and eq-lstm-output; backwards eq-lstm-dc and eq-lstm-deltas.
     """
 
     wiring: ClassVar = dict.fromkeys("ifgo", FED)
@@ -73,11 +75,13 @@ class LSTM(_Sized):
 class PeepholeLSTM(_Sized):
     """The LSTM whose gates see the cell through peepholes (Gers & Schmidhuber 2000), vectors p_i, p_f, p_o.
 
-    k_t = σ(W_xk x_t + W_hk h_{t-1} + p_k ⊙ c_{t-1} + b_k)     for k = i, f
-    g_t = tanh(W_xg x_t + W_hg h_{t-1} + b_g)
-    c_t = f_t ⊙ c_{t-1} + i_t ⊙ g_t
-    o_t = σ(W_xo x_t + W_ho h_{t-1} + p_o ⊙ c_t + b_o)         of the new cell
-    h_t = o_t ⊙ tanh(c_t)
+        k_t = σ(W_xk x_t + W_hk h_{t-1} + p_k ⊙ c_{t-1} + b_k)     for k = i, f
+        g_t = tanh(W_xg x_t + W_hg h_{t-1} + b_g)
+        c_t = f_t ⊙ c_{t-1} + i_t ⊙ g_t
+        o_t = σ(W_xo x_t + W_ho h_{t-1} + p_o ⊙ c_t + b_o)         of the new cell
+        h_t = o_t ⊙ tanh(c_t)
+
+    Equations eq-peephole, eq-peephole-back and eq-peephole-weights.
     """
 
     wiring: ClassVar = dict.fromkeys("if", (*FED, "p*c_before")) | {"g": FED, "o": (*FED, "p*c")}
@@ -102,10 +106,12 @@ class PeepholeLSTM(_Sized):
 class CoupledLSTM(_Sized):
     """The LSTM with coupled gates, i_t = 1 − f_t (CIFG in Greff et al. 2017): what is forgotten makes room.
 
-    k_t = σ(W_xk x_t + W_hk h_{t-1} + b_k)                 for k = f, o
-    g_t = tanh(W_xg x_t + W_hg h_{t-1} + b_g)
-    c_t = f_t ⊙ c_{t-1} + (1 − f_t) ⊙ g_t
-    h_t = o_t ⊙ tanh(c_t)
+        k_t = σ(W_xk x_t + W_hk h_{t-1} + b_k)                 for k = f, o
+        g_t = tanh(W_xg x_t + W_hg h_{t-1} + b_g)
+        c_t = f_t ⊙ c_{t-1} + (1 − f_t) ⊙ g_t
+        h_t = o_t ⊙ tanh(c_t)
+
+    Equations eq-coupled and eq-coupled-back.
     """
 
     wiring: ClassVar = dict.fromkeys("fgo", FED)
@@ -135,9 +141,11 @@ class CoupledLSTM(_Sized):
 class GRU(_Sized):
     """The gated recurrent unit with the reset after the recurrent product, as in PyTorch and in Cho et al. (2014), v1.
 
-    k_t = σ(W_xk x_t + W_hk h_{t-1} + b_k)                 for the gates k = r, z
-    n_t = tanh(W_xn x_t + b_n + r_t ⊙ (W_hn h_{t-1} + b_hn))
-    h_t = (1 − z_t) ⊙ n_t + z_t ⊙ h_{t-1}                  z keeps
+        k_t = σ(W_xk x_t + W_hk h_{t-1} + b_k)                 for the gates k = r, z
+        n_t = tanh(W_xn x_t + b_n + r_t ⊙ (W_hn h_{t-1} + b_hn))
+        h_t = (1 − z_t) ⊙ n_t + z_t ⊙ h_{t-1}                  z keeps
+
+    Equations eq-gru, eq-gru-back and eq-gru-dh.
     """
 
     wiring: ClassVar = {"r": FED, "z": FED, "n": ("x",), "hn": ("h_before",)}
@@ -167,9 +175,11 @@ class GRU(_Sized):
 class GRUResetBefore(_Sized):
     """The gated recurrent unit with the reset before the recurrent product (Cho et al. 2014, v3; Chung et al. 2014).
 
-    k_t = σ(W_xk x_t + W_hk h_{t-1} + b_k)                 for the gates k = r, z
-    n_t = tanh(W_xn x_t + W_hn (r_t ⊙ h_{t-1}) + b_n)
-    h_t = (1 − z_t) ⊙ n_t + z_t ⊙ h_{t-1}                  z keeps; Chung et al. write 1 − z for z
+        k_t = σ(W_xk x_t + W_hk h_{t-1} + b_k)                 for the gates k = r, z
+        n_t = tanh(W_xn x_t + W_hn (r_t ⊙ h_{t-1}) + b_n)
+        h_t = (1 − z_t) ⊙ n_t + z_t ⊙ h_{t-1}                  z keeps; Chung et al. write 1 − z for z
+
+    Equations eq-gru-before and eq-gru-before-back.
     """
 
     wiring: ClassVar = {"r": FED, "z": FED, "n": ("x", "r*h_before")}

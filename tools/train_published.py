@@ -8,9 +8,9 @@
 A run holds its "curve", pairs [sequences seen, measure on development sequences]; "solved", the sequences after which
 the measure first met the task's criterion, or null when it never did within the budget (a run ends when it has solved
 the task, except counting, which is trained to the end); "test", the measure on sequences that nothing was chosen by,
-"loss", the mean loss on such sequences; and "overflow", true where states or gradients stopped being finite. What each
-task measures, and its criterion, stands at `JUDGES`. One rate a task, taken from the first measurements for this course and not tuned on these runs.
-How runs are stored, and when they are stale, stands in stored_runs.py.
+"loss", the mean loss on such sequences; and "overflow", true where states or gradients stopped being finite. What
+each task measures, and its criterion, stands at `JUDGES`. One rate a task, taken from the first measurements for this
+course and not tuned on these runs. How runs are stored, and when they are stale, stands in stored_runs.py.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 import numpy as np  # noqa: E402
 from stored_runs import Runs  # noqa: E402
 
+from companion.ablation import AblatedLSTM  # noqa: E402
 from companion.cells import Elman  # noqa: E402
 from companion.counting import Counting, generalises_to  # noqa: E402
 from companion.gated import GRU, LSTM, PeepholeLSTM  # noqa: E402
@@ -45,7 +47,8 @@ RESULTS = Path(__file__).resolve().parents[1] / "book" / "data" / "published.jso
 SEEDS = (0, 1, 2)
 DEVELOPMENT_SEED, TEST_SEED = 1000, 2000
 DEVELOPMENT, TEST = 1000, 2560  # sequences; the papers of 1997 test on 2560
-CELLS = {"Elman": Elman, "LSTM": LSTM, "GRU": GRU, "peephole LSTM": PeepholeLSTM}
+CELLS: dict[str, Callable[[int, int], Cell]] = {"Elman": Elman, "LSTM": LSTM, "GRU": GRU, "peephole LSTM": PeepholeLSTM}
+CELLS |= {"LSTM without f": partial(AblatedLSTM, without="f")}
 
 
 @dataclass(frozen=True)
@@ -66,12 +69,13 @@ class Experiment:
 
 ADDING = Experiment("adding", 100, "LSTM", 32, "uniform", (3e-3,), 50, 200_000, 2500)
 ORDER = Experiment("order", 0, "LSTM", 16, "forget 1", (3e-3,), 50, 100_000, 1000)
-COPY = Experiment("copy", 30, "LSTM", 64, "forget 1", (3e-3,), 50, 100_000, 2500)
+COPY = Experiment("copy", 30, "LSTM", 64, "forget 1", (3e-3,), 50, 300_000, 5000)
 REBER = Experiment("reber", 0, "LSTM", 8, "uniform", (0.01,), 1, 30_000, 1000)
 COUNTING = Experiment("counting", 10, "LSTM", 4, "uniform", (3e-3,), 1, 30_000, 3000, stop=False)
 EXPERIMENTS = {
     "order, chrono": replace(ORDER, start="chrono"),
     "order, forget 1": ORDER,
+    "order, no forget gate": replace(ORDER, cell="LSTM without f", start="uniform"),
     "order, GRU chrono": replace(ORDER, cell="GRU", start="chrono"),
     "adding 100, LSTM": ADDING,
     "adding 100, GRU": replace(ADDING, cell="GRU"),
@@ -79,6 +83,10 @@ EXPERIMENTS = {
     "adding 200, LSTM": replace(ADDING, T=200, budget=300_000),
     "adding 200, GRU": replace(ADDING, T=200, budget=300_000, cell="GRU"),
     "adding 1997, LSTM": replace(ADDING, task="adding 1997", hidden=8),
+    "adding 1997, no forget gate": replace(
+        ADDING, task="adding 1997", hidden=8, cell="LSTM without f", start="uniform"
+    ),
+    "adding 1997, chrono": replace(ADDING, task="adding 1997", hidden=8, start="chrono"),
     "reber, LSTM": REBER,
     "reber, GRU": replace(REBER, cell="GRU"),
     "reber, Elman": replace(REBER, cell="Elman", hidden=16),

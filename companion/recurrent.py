@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from companion import memory, reference, walk
+from companion import reference, walk
 from companion.recording import NotRecordable
 from companion.validation import (
     Array,
@@ -114,8 +114,7 @@ def backward(tape: Tape, d_outputs: Arrays) -> dict[str, Array]:
     d_biases = np.ones(len(flat), flat.dtype) @ flat
     gradients |= {f"b_{k}": d_biases[columns] for k, columns in place.columns.items()}
     if tape.x.ndim == 3:
-        dx = memory.empty(tape.x.shape, tape.x.dtype)
-        gradients["dx"] = walk.input_gradient(tape.weights, place, flat, dx)
+        gradients["dx"] = walk.input_gradient(tape.weights, place, flat, np.empty_like(tape.x))
     return gradients | {f"d{name}_0": d for name, d in d_initial.items()}
 
 

@@ -9,6 +9,7 @@ Where the speed comes from:
 3. The cell's own equations are recorded once (recording.py) and then run into arrays that exist already.
 4. Local slopes are computed for as many steps at once as fit the processor's cache.
 5. A product of large matrices is cut into blocks that OpenBLAS multiplies without copying them first.
+6. Memory that was freed is used again instead of being fetched anew from the system, page by page.
 """
 
 from __future__ import annotations
@@ -20,7 +21,6 @@ from itertools import groupby
 
 import numpy as np
 
-from companion import memory
 from companion.functions import SIGMOID, TANH, Activation
 from companion.recording import NotRecordable, Operation, Rows, record, run, with_operands, written_to
 from companion.validation import Array
@@ -28,7 +28,13 @@ from companion.wiring import PEEPHOLE, Arrays, Cell, parsed, weight_name
 
 SMALL_PRODUCT = 1_000_000  # multiplications: up to here OpenBLAS (0.3.31, x86-64) does not copy its operands first
 LEAST_PART = 16  # rows or columns of a block; narrower ones leave vector registers half empty
-SLOPES = 1 << 16  # bytes of one state vector in a block of steps whose slopes are computed together
+SLOPES = 1 << 17  # bytes of one state vector in a block of steps whose slopes are computed together
+
+
+# What the GNU C library does with freed memory it decides by the largest block freed so far, up to 32 MB (mallopt(3),
+# "dynamic adjustment"): twice as much is kept for the next request, the rest goes back to the system, and costs more to
+# get again than many a computation. One such block, freed unused, settles it. Elsewhere the line does nothing.
+np.empty((1 << 25) - (1 << 13), np.uint8)
 
 
 # --- the order in memory ---------------------------------------------------------------------------------------------
@@ -114,7 +120,7 @@ def forward(cell: Cell, w: Arrays, x: Array, initial: Arrays) -> dict[str, Array
     before = {name: np.zeros_like(initial[name]) for name in cell.state}
     recorded, results = record(partial(cell.step, w), now, before)
     for name, result in results.items():
-        kept[name] = memory.empty((T + 1, *result.shape), dtype)
+        kept[name] = np.empty((T + 1, *result.shape), dtype)
     for name, rows in kept.items():
         rows[0] = initial.get(name, 0)
     places = {id(array): Rows(kept[name][1:]) for name, array in now.items()}
@@ -136,16 +142,15 @@ def _projected(cell: Cell, w: Arrays, x: Array, place: Layout, half: Arrays) -> 
     if len(sizes) != 1:
         raise NotRecordable(f"pre-activations of one size can be stacked, not of {sorted(sizes)}")
     bias = np.stack([w[f"b_{k}"] * half[k] for k in place.stacked])  # (G, n)
-    a = memory.empty((T + 1, len(bias), B, sizes.pop()), bias.dtype)
-    span = place.fed["x"].span if "x" in place.fed else slice(0, 0)
-    for i in set(range(len(bias))) - set(range(span.start, span.stop)):
-        a[1:, i] = bias[i]
+    a = np.empty((T + 1, len(bias), B, sizes.pop()), bias.dtype)
+    span = place.fed["x"].span if "x" in place.fed else slice(0, 0)  # begins at 0: see `layout`
+    a[1:, span.stop :] = bias[span.stop :, None]
     if "x" not in place.fed:
         return a
     if x.ndim == 3 and B == 1:  # a step's pre-activations are one row
         W = np.concatenate([_rows_of_weights(w, place, "x", half), bias[span].reshape(-1, 1)], axis=1)
         n = a.shape[-1]
-        np.matmul(with_ones(x), W.T, out=a[1:].reshape(T, -1)[:, span.start * n : span.stop * n])
+        np.matmul(with_ones(x), W.T, out=a[1:].reshape(T, -1)[:, : span.stop * n])
         return a
     W = _columns_of_weights(w, place, half, "x")  # (g, I, n)
     if x.ndim == 2:
@@ -179,7 +184,7 @@ def _columns_of_weights(w: Arrays, place: Layout, half: Arrays, source: str) -> 
     fed = place.fed[source]
     transposed = {k: w[weight_name(source, k)].T for k in fed.names}
     example = transposed[fed.names[0]]
-    factors = memory.empty((len(fed.group), example.size // example.shape[-1], example.shape[-1]), example.dtype)
+    factors = np.empty((len(fed.group), example.size // example.shape[-1], example.shape[-1]), example.dtype)
     for factor, k in zip(factors, fed.group, strict=True):
         np.multiply(transposed[k] if k in transposed else 0, half[k], out=factor)
     return factors
@@ -219,7 +224,7 @@ def deltas(cell: Cell, w: Arrays, kept: Arrays, d_outputs: Arrays) -> tuple[Arra
     """
     place, main = layout(cell), kept[cell.outputs[0]]
     T, B = len(main) - 1, main.shape[1]
-    da = memory.empty((T + 1, B, place.width), main.dtype)
+    da = np.empty((T + 1, B, place.width), main.dtype)
     da[0] = 0
     carried = {name: np.zeros((2, *kept[name].shape[1:]), main.dtype) for name in cell.state}  # row t mod 2: of step t
     d = {name: np.zeros_like(kept[name][0]) for name in dict.fromkeys((*cell.state, *cell.outputs))}
@@ -322,15 +327,13 @@ def _sent_back(
         if s.vector in written:
             yield Operation(np.add, (leaving, terms[0]), leaving)
         written.add(s.vector)
-    for name in set(carried) - written:
-        yield Operation(np.positive, (np.zeros_like(carried[name][0]),), _alternating(carried[name], T + 1, T))
 
 
 def _rows_of_weights(w: Arrays, place: Layout, source: str, half: Arrays | None = None) -> Array:
     """The weights between a source and all it feeds, one under another, times `half`; zeros for what lies between."""
     fed = place.fed[source]
     first = w[weight_name(source, fed.names[0])]
-    W = memory.empty((fed.columns.stop - fed.columns.start, first.shape[1]), first.dtype)
+    W = np.empty((fed.columns.stop - fed.columns.start, first.shape[1]), first.dtype)
     for k in fed.group:
         rows = slice(place.columns[k].start - fed.columns.start, place.columns[k].stop - fed.columns.start)
         if k in fed.names:
@@ -386,7 +389,7 @@ def multiply_rows(rows: Array, factors: Array, out: Array) -> None:
 
 def with_ones(x: Array) -> Array:
     """x (T, B, I) as rows (T · B, I + 1) that end in a one, which meets the biases."""
-    rows = memory.empty((x.shape[0] * x.shape[1], x.shape[2] + 1), x.dtype)
+    rows = np.empty((x.shape[0] * x.shape[1], x.shape[2] + 1), x.dtype)
     rows[:, :-1] = x.reshape(rows.shape[0], -1)
     rows[:, -1] = 1
     return rows

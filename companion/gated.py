@@ -154,7 +154,7 @@ class GRU(_Sized):
 
     def step(self, w: Arrays, now: Arrays, before: Arrays) -> dict[str, Array]:
         n = np.tanh(now["a_n"] + now["r"] * now["a_hn"])
-        return {"n": n, "h": n + now["z"] * (before["h"] - n)}
+        return {"a_hn": now["a_hn"], "n": n, "h": n + now["z"] * (before["h"] - n)}
 
     def slopes(self, w: Arrays, now: Arrays, before: Arrays) -> dict[str, Array]:
         r, z, n, a_hn = (now[name] for name in ("r", "z", "n", "a_hn"))

@@ -32,7 +32,7 @@ from companion.wiring import PEEPHOLE, Arrays, Cell, parsed, rows_of, weight_nam
 class Tape:
     """What a forward pass leaves for the backward pass: the cell, its weights, the input and all that was computed.
 
-    kept     name → (T + 1, B, ·): gates under their names, other pre-activations as "a_k", and what the step returns
+    kept     name → (T + 1, B, ·): the gates under their names, and what the cell's step returns
     lengths  how many steps each sequence has, (B,), or None when all have T; beyond its length, a sequence's rows
              repeat its last one
     """

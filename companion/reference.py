@@ -22,7 +22,7 @@ def forward(cell: Cell, w: Arrays, x: Array, initial: Arrays) -> dict[str, Array
             for k, a_k in a.items()
             if a_k is not None
         }
-        now |= cell.step(w, now, before)
+        now = {k: now[k] for k in cell.gates} | cell.step(w, now, before)
         for name, value in now.items():
             if t == 1:
                 kept[name] = np.zeros((len(x) + 1, *value.shape), value.dtype)

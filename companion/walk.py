@@ -115,24 +115,30 @@ def forward(cell: Cell, w: Arrays, x: Array, initial: Arrays) -> dict[str, Array
     T, dtype = len(x), initial[cell.state[0]].dtype
     half = {k: dtype.type(0.5 if cell.gates.get(k) is SIGMOID else 1) for k in place.stacked}
     a = _projected(cell, w, x, place, half)  # (T + 1, G, B, n)
-    kept = {k if k in cell.gates else f"a_{k}": a[:, i] for i, k in enumerate(place.stacked)}
-    now = {name: rows[1] for name, rows in kept.items()}
+    stacked = {k if k in cell.gates else f"a_{k}": a[:, i] for i, k in enumerate(place.stacked)}
+    now = {name: rows[1] for name, rows in stacked.items()}
     before = {name: np.zeros_like(initial[name]) for name in cell.state}
     recorded, results = record(partial(cell.step, w), now, before)
-    for name, result in results.items():
-        kept[name] = np.empty((T + 1, *result.shape), dtype)
+    kept = {name: rows for name, rows in stacked.items() if name in cell.gates or _is(results.get(name), now[name])}
+    made = {name: result for name, result in results.items() if name not in kept}
+    kept |= {name: np.empty((T + 1, *result.shape), dtype) for name, result in made.items()}
     for name, rows in kept.items():
         rows[0] = initial.get(name, 0)
-    places = {id(array): Rows(kept[name][1:]) for name, array in now.items()}
+    places = {id(array): Rows(stacked[name][1:]) for name, array in now.items()}
     places |= {id(array): Rows(kept[name][:-1]) for name, array in before.items()}
-    targets = {name: Rows(kept[name][1:]) for name in results}
+    targets = {name: Rows(kept[name][1:]) for name in made}
     operations = [
         *_recurrent_terms(cell, w, place, half, a, kept),
         *_gate_values(cell, place, a),
-        *with_operands(written_to(recorded, results, targets), places),
+        *with_operands(written_to(recorded, made, targets), places),
     ]
     run(operations, T)
     return kept
+
+
+def _is(result: object, array: Array) -> bool:
+    """Whether a step returned this array as it was given."""
+    return getattr(result, "array", result) is array
 
 
 def _projected(cell: Cell, w: Arrays, x: Array, place: Layout, half: Arrays) -> Array:

@@ -54,7 +54,8 @@ class Cell(Protocol):
         """The rest of one step; every array is (B, ·).
 
         `now` holds the values of the gates under their names and every other pre-activation as "a_k", summed as far
-        as it is known before the step; `before` is the state of t − 1. Returns what the step computes from them.
+        as it is known before the step; `before` is the state of t − 1. Returns what the step computes from them: this
+        and the gates are kept for the backward pass. A pre-activation that the slopes need is returned as it is.
         """
 
     def slopes(self, w: Arrays, now: Arrays, before: Arrays) -> dict[str, Array]:

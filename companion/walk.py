@@ -158,12 +158,17 @@ def _projected(cell: Cell, w: Arrays, x: Array, place: Layout, half: Arrays) -> 
         n = a.shape[-1]
         np.matmul(with_ones(x), W.T, out=a[1:].reshape(T, -1)[:, : span.stop * n])
         return a
-    W = _columns_of_weights(w, place, half, "x")  # (g, I, n)
     if x.ndim == 2:
-        a[1:, span] = (W + bias[span, None])[:, x].swapaxes(0, 1)  # a one-hot x_t picks a row
-    else:
-        with_bias = np.concatenate([W, bias[span, None]], axis=1)  # its last row meets the ones
-        multiply_steps(with_ones(x), with_bias, a[1:, span])
+        for i, k in enumerate(place.fed["x"].group, start=span.start):
+            if k in place.fed["x"].names:
+                np.multiply(w[f"W_x{k}"].T[x], half[k], out=a[1:, i])  # a one-hot x_t picks a column of W
+                a[1:, i] += bias[i]
+            else:
+                a[1:, i] = bias[i]
+        return a
+    W = _columns_of_weights(w, place, half, "x")  # (g, I, n)
+    with_bias = np.concatenate([W, bias[span, None]], axis=1)  # its last row meets the ones
+    multiply_steps(with_ones(x), with_bias, a[1:, span])
     return a
 
 

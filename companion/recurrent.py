@@ -114,7 +114,7 @@ def backward(tape: Tape, d_outputs: Arrays) -> dict[str, Array]:
     d_biases = np.ones(len(flat), flat.dtype) @ flat
     gradients |= {f"b_{k}": d_biases[columns] for k, columns in place.columns.items()}
     if tape.x.ndim == 3:
-        gradients["dx"] = walk.input_gradient(tape.weights, place, flat, np.empty_like(tape.x))
+        gradients["dx"] = walk.input_gradient(tape.weights, place, flat, np.empty(tape.x.shape, tape.x.dtype))
     return gradients | {f"d{name}_0": d for name, d in d_initial.items()}
 
 

@@ -149,7 +149,7 @@ def _projected(cell: Cell, w: Arrays, x: Array, place: Layout, half: Arrays) -> 
         raise NotRecordable(f"pre-activations of one size can be stacked, not of {sorted(sizes)}")
     bias = np.stack([w[f"b_{k}"] * half[k] for k in place.stacked])  # (G, n)
     a = np.empty((T + 1, len(bias), B, sizes.pop()), bias.dtype)
-    span = place.fed["x"].span if "x" in place.fed else slice(0, 0)  # begins at 0: see `layout`
+    span = place.fed["x"].span if "x" in place.fed else slice(0, 0)  # from 0, without a gap: see `layout`
     a[1:, span.stop :] = bias[span.stop :, None]
     if "x" not in place.fed:
         return a
@@ -159,12 +159,9 @@ def _projected(cell: Cell, w: Arrays, x: Array, place: Layout, half: Arrays) -> 
         np.matmul(with_ones(x), W.T, out=a[1:].reshape(T, -1)[:, : span.stop * n])
         return a
     if x.ndim == 2:
-        for i, k in enumerate(place.fed["x"].group, start=span.start):
-            if k in place.fed["x"].names:
-                np.multiply(w[f"W_x{k}"].T[x], half[k], out=a[1:, i])  # a one-hot x_t picks a column of W
-                a[1:, i] += bias[i]
-            else:
-                a[1:, i] = bias[i]
+        for i, k in enumerate(place.fed["x"].names):
+            np.multiply(w[f"W_x{k}"].T[x], half[k], out=a[1:, i])  # a one-hot x_t picks a column of W
+            a[1:, i] += bias[i]
         return a
     W = _columns_of_weights(w, place, half, "x")  # (g, I, n)
     with_bias = np.concatenate([W, bias[span, None]], axis=1)  # its last row meets the ones
@@ -392,7 +389,7 @@ def multiply_steps(rows: Array, factors: Array, out: Array) -> None:
 
 
 def multiply_rows(rows: Array, factors: Array, out: Array) -> None:
-    """rows (N, m) times factors (m, n) into out (N, n), a block of rows at a time."""
+    """rows (N, m) times factors (m, n) into out, C-contiguous with N · n entries, a block of rows at a time."""
     (N, m), n = rows.shape, factors.shape[1]
     c = parts(N, m * n)
     np.matmul(rows.reshape(c, N // c, m), factors, out=out.reshape(c, N // c, n))
@@ -409,7 +406,7 @@ def with_ones(x: Array) -> Array:
 def input_gradient(w: Arrays, place: Layout, da: Array, dx: Array) -> Array:
     """∂loss/∂x_t = Σ_k W_xkᵀ δ_k of all steps, from da (T · B, all pre-activations) into dx (T, B, I)."""
     if "x" in place.fed:
-        multiply_rows(da[:, place.fed["x"].columns], _rows_of_weights(w, place, "x"), dx.reshape(len(da), -1))
+        multiply_rows(da[:, place.fed["x"].columns], _rows_of_weights(w, place, "x"), dx)
     else:
         dx[...] = 0
     return dx

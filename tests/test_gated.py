@@ -127,6 +127,20 @@ def test_the_weights_have_the_names_of_the_page():
     assert set(weight_shapes(GRUResetBefore(1, 1))) == rz | {"W_xn", "W_hn", "b_n"}
 
 
+@pytest.mark.parametrize(
+    ("kind", "order"),
+    [
+        (LSTM, "i f g o"),
+        (PeepholeLSTM, "i f g o"),
+        (CoupledLSTM, "f g o"),
+        (GRU, "r z n hn"),
+        (GRUResetBefore, "r z n"),
+    ],
+)
+def test_weights_come_in_the_order_in_which_a_seed_draws_them(kind, order):
+    assert [name.removeprefix("b_") for name in weight_shapes(kind(1, 1)) if name.startswith("b_")] == order.split()
+
+
 def test_sizes_must_be_positive_whole_numbers():
     with pytest.raises(ValueError, match="inputs: expected a whole number of at least 1, got 0"):
         LSTM(0, 3)

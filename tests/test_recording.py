@@ -47,6 +47,22 @@ def test_run_again_it_gives_the_same(equations):
 
 
 @pytest.mark.parametrize(
+    ("equations", "copies"),
+    [
+        (lambda v: {"y": v["a"] + v["b"], "z": v["a"] * v["b"]}, 0),
+        (lambda v: {"y": v["a"], "z": v["a"] + v["b"]}, 1),  # an argument handed on
+        (lambda v: (lambda s: {"x": s, "y": s, "z": s})(v["a"] + v["b"]), 2),  # one result under three names
+    ],
+)
+def test_a_result_is_computed_into_its_place_and_nothing_else_is_copied(equations, copies):
+    log, results = record(equations, {name: np.zeros(3) for name in "ab"})
+    targets = {name: np.empty(3) for name in results}
+    placed = written_to(log, results, targets)
+    assert len(placed) == len(log) + copies
+    assert {id(operation.out) for operation in placed} == set(map(id, targets.values()))
+
+
+@pytest.mark.parametrize(
     ("equations", "message"),
     [
         (lambda v: {"y": np.where(v["a"] > 0, 1, 0)}, "where is no ufunc"),

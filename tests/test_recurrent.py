@@ -136,7 +136,8 @@ def test_deltas_are_the_gradients_of_the_pre_activations():
     dh = rng.normal(size=(T + 1, 1, 3))
     W_as_input = np.linalg.pinv(w["W_xh"])  # reach a_t through the input: only entries in its range can be moved
     _, tape = forward(cell, w, x)
-    da, _ = deltas(tape, {"h": dh})
+    da, d_initial = deltas(tape, {"h": dh})
+    np.testing.assert_allclose(d_initial["h"], da["h"][1] @ w["W_hh"] + dh[0], atol=1e-14)
     for t in range(1, T + 1):
         direction = w["W_xh"] @ (W_as_input @ rng.normal(size=3))
         losses = []
@@ -154,6 +155,19 @@ def test_float32_stays_float32():
     h, tape = forward(cell, w, np.ones((3, 2, 2), np.float32))
     gradients = backward(tape, {"h": np.ones_like(h)})
     assert h.dtype == np.float32 and {g.dtype for g in gradients.values()} == {np.dtype(np.float32)}
+
+
+@pytest.mark.parametrize("B", [1, 2, 20])
+def test_the_order_of_x_in_memory_does_not_matter(B):
+    """Batch first and turned, as other libraries have it; Fortran order; reversed in time."""
+    rng = np.random.default_rng(8)
+    cell = Elman(4, 3)
+    w, x = random_weights(cell, rng), rng.normal(size=(B, 5, 4)).swapaxes(0, 1)
+    orders = (np.ascontiguousarray, np.asfortranarray, np.asarray, lambda x: x[::-1].copy()[::-1])
+    first, *others = (backward(tape, {"h": h}) for h, tape in (forward(cell, w, order(x)) for order in orders))
+    for name, expected in first.items():
+        for other in others:
+            np.testing.assert_allclose(other[name], expected, atol=1e-14, err_msg=name)
 
 
 CELL = Elman(inputs=3, hidden=2)

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from companion import reference, walk
+from companion.layout import Layout, layout
 from companion.recording import NotRecordable
 from companion.validation import (
     Array,
@@ -118,12 +119,12 @@ def backward(tape: Tape, d_outputs: Arrays) -> dict[str, Array]:
     return gradients | {f"d{name}_0": d for name, d in d_initial.items()}
 
 
-def _deltas(tape: Tape, d_outputs: Arrays) -> tuple[Array, walk.Layout, dict[str, Array]]:
+def _deltas(tape: Tape, d_outputs: Arrays) -> tuple[Array, Layout, dict[str, Array]]:
     """δ of all pre-activations side by side, (T + 1, B, ·), where each lies, and the gradient of the initial state."""
     d_outputs = _checked_output_gradients(tape, d_outputs)
     if tape.lengths is not None:
         d_outputs = {name: _at_the_end(d, tape.lengths) for name, d in d_outputs.items()}
-    place = walk.layout(tape.cell)
+    place = layout(tape.cell)
     try:
         da, d_initial = walk.deltas(tape.cell, tape.weights, tape.kept, d_outputs)
     except NotRecordable:

@@ -16,12 +16,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import partial
 from itertools import groupby
 
 import numpy as np
 
 from companion.functions import SIGMOID, TANH, Activation
+from companion.layout import Layout, layout
 from companion.recording import NotRecordable, Operation, Rows, record, run, with_operands, written_to
 from companion.validation import Array
 from companion.wiring import PEEPHOLE, Arrays, Cell, parsed, weight_name
@@ -35,72 +36,6 @@ SLOPES = 1 << 17  # bytes of one state vector in a block of steps whose slopes a
 # "dynamic adjustment"): twice as much is kept for the next request, the rest goes back to the system, and costs more to
 # get again than many a computation. One such block, freed unused, settles it. Elsewhere the line does nothing.
 np.empty((1 << 25) - (1 << 13), np.uint8)
-
-
-# --- the order in memory ---------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Fed:
-    """The pre-activations that have one source in their wiring: their names, and where the first to the last lie."""
-
-    names: tuple[str, ...]
-    span: slice  # in the order
-    columns: slice  # among the columns of δ
-    group: tuple[str, ...]  # all in the span, those in between included
-
-
-@dataclass(frozen=True)
-class Layout:
-    """The order in which pre-activations lie in memory: those that share a factor or a function are neighbours.
-
-    order    all pre-activations; those with terms known before the step come first
-    stacked  the names of these, which forward keeps in one array
-    columns  where each lies in the array of all δ_t
-    fed      for each source in the wiring, what it feeds
-    sizes    length of each vector
-    """
-
-    order: tuple[str, ...]
-    stacked: tuple[str, ...]
-    columns: Mapping[str, slice]
-    fed: Mapping[str, Fed]
-    sizes: Mapping[str, int]
-
-    @property
-    def width(self) -> int:
-        return self.columns[self.order[-1]].stop
-
-
-@cache  # of what a cell is, which never changes
-def layout(cell: Cell) -> Layout:
-    """Pre-activations fed by x alone, by x and the state, by the state alone, and those that the cell sums itself."""
-    wiring, gates, sizes = cell.wiring, cell.gates, cell.sizes
-
-    def place(k: str) -> tuple[int, int]:
-        known = [parsed(source) for source in wiring[k] if parsed(source).known]
-        if not known:
-            return 3, 0
-        from_x, from_state = any(s.vector == "x" for s in known), any(s.vector != "x" for s in known)
-        return (1 if from_x else 2) if from_state else 0, {TANH: 1, SIGMOID: 2}.get(gates[k], 0) if k in gates else 0
-
-    order = tuple(sorted(wiring, key=place))
-    ends = np.cumsum([sizes[k] for k in order]).tolist()
-    columns = {k: slice(end - sizes[k], end) for k, end in zip(order, ends, strict=True)}
-
-    def fed(source: str) -> Fed:
-        names = tuple(k for k in order if source in wiring[k])
-        first, last = order.index(names[0]), order.index(names[-1])
-        among = slice(columns[names[0]].start, columns[names[-1]].stop)
-        return Fed(names, slice(first, last + 1), among, order[first : last + 1])
-
-    return Layout(
-        order,
-        stacked=tuple(k for k in order if place(k)[0] < 3),
-        columns=columns,
-        fed={source: fed(source) for sources in wiring.values() for source in sources},
-        sizes=sizes,
-    )
 
 
 # --- forwards --------------------------------------------------------------------------------------------------------

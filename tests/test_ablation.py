@@ -10,6 +10,7 @@ from companion import backward, forward, initial_weights, recurrent, reference, 
 from companion.ablation import PARTS, AblatedLSTM
 from companion.gated import LSTM
 from companion.gradients import check_layer
+from companion.layout import layout
 
 PARITY = 1e-10  # float64, as promised in the book
 sizes = st.integers(1, 5)
@@ -84,7 +85,7 @@ def test_the_fast_walk_gives_what_the_plain_one_gives(without, T, B, H, seed):
         np.testing.assert_allclose(kept[name][1:], rows[1:], atol=1e-12, err_msg=name)
     da, d_first = walk.deltas(cell, w, kept, d)
     da_plain, d_first_plain = reference.deltas(cell, w, plain, d)
-    for k, columns in walk.layout(cell).columns.items():
+    for k, columns in layout(cell).columns.items():
         np.testing.assert_allclose(da[..., columns], da_plain[k], atol=1e-12, rtol=1e-12, err_msg=k)
     for name, value in d_first_plain.items():
         np.testing.assert_allclose(d_first[name], value, atol=1e-12, rtol=1e-12, err_msg=name)

@@ -84,7 +84,8 @@ def test_the_hash_of_the_long_runs_covers_the_whole_core():
     found = set(tool.reached(train_long_lags.Path(train_long_lags.__file__), "run"))
     expected = {
         "recurrent": ["forward", "backward"],
-        "walk": ["forward", "deltas", "layout", "SLOPES"],
+        "walk": ["forward", "deltas", "SLOPES"],
+        "layout": ["layout", "Layout"],
         "recording": ["record", "run", "written_to"],
         "cells": ["Elman", "SkipElman"],
         "networks": ["loss_and_gradients", "readout", "readout_gradients"],

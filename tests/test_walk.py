@@ -12,6 +12,7 @@ from companion.cells import SkipElman
 from companion.functions import IDENTITY, RELU, SIGMOID, SOFTMAX, TANH, Activation
 from companion.gated import GRU, LSTM, CoupledLSTM, GRUResetBefore, PeepholeLSTM
 from companion.gradients import check_layer
+from companion.layout import layout
 from companion.wiring import weight_name
 
 KINDS = {kind.__name__: kind for kind in (LSTM, PeepholeLSTM, CoupledLSTM, GRU, GRUResetBefore)}
@@ -96,7 +97,7 @@ def assert_the_same_backwards(cell, rng, w, x, kept):
     d = {name: rng.normal(size=kept[name].shape) for name in given_to}
     da, d_initial = reference.deltas(cell, w, kept, d)
     stacked, d_initial_fast = walk.deltas(cell, w, kept, d)
-    place = walk.layout(cell)
+    place = layout(cell)
     for k, columns in place.columns.items():
         np.testing.assert_allclose(stacked[..., columns], da[k], rtol=0, atol=1e-11, err_msg=k)
     for name in cell.state:
@@ -351,30 +352,6 @@ def test_what_a_step_returns_as_it_was_given_is_kept_where_it_lies():
     _, w, x, initial = drawn(cell, 4, 5, 0)
     kept = walk.forward(cell, w, x, initial)
     assert kept["a_hn"].base is kept["r"].base and kept["n"].base is not kept["r"].base
-
-
-class Between(Elman):
-    """Of its three gates the one in the middle reads the input alone."""
-
-    wiring = MappingProxyType({"a": ("x", "h_before"), "b": ("x",), "c": ("x", "h_before")})
-    gates = MappingProxyType(dict.fromkeys("abc", SIGMOID))
-    sizes = MappingProxyType({"x": 2} | dict.fromkeys("abch", 3))
-
-
-def test_neighbours_in_memory():
-    """What shares a factor lies side by side, and among it the gates with tanh before those with σ."""
-    assert walk.layout(LSTM(2, 3)).order == ("g", "i", "f", "o")
-    assert walk.layout(GRU(2, 3)).order == ("n", "r", "z", "hn")
-    assert walk.layout(PeepholeLSTM(2, 3)).order == ("o", "g", "i", "f")
-    assert walk.layout(Between(2, 3)).order == ("b", "a", "c")  # no gap among what the state feeds
-    assert walk.layout(Jordan(2, 3, 4)).order == ("h", "y") and walk.layout(Jordan(2, 3, 4)).stacked == ("h",)
-    for kind, cell in KINDS.items():
-        if kind != "deaf":  # what x feeds comes first and has no gap
-            fed = walk.layout(cell(2, 3)).fed["x"]
-            assert fed.span.start == 0 and fed.group == fed.names, kind
-    gru = walk.layout(GRU(2, 3))
-    assert gru.fed["x"].group == ("n", "r", "z") and gru.fed["h_before"].group == ("r", "z", "hn")
-    assert gru.fed["h_before"].columns == slice(3, 12) and gru.width == 12
 
 
 def test_a_tape_keeps_what_the_backward_pass_needs_and_no_more():

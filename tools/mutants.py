@@ -46,7 +46,7 @@ ROOT = Path(__file__).resolve().parents[1]
 LISTED = Path("tests", "mutants.toml")
 MODULES = (
     *("functions", "cells", "recurrent", "networks", "gradients", "optimisers"),
-    *("wiring", "gated", "ablation", "reference", "walk", "recording", "layers", "convert"),
+    *("wiring", "gated", "ablation", "reference", "layout", "walk", "recording", "layers", "convert"),
     *("bptt", "rtrl", "truncation", "dynamics", "initialisation", "learning"),
 )
 REQUIRED = 0.95

@@ -18,12 +18,16 @@ import copy
 import hashlib
 import json
 import os
+import queue
 import re
 import struct
 import sys
 import tempfile
+import time
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import jupytext
 import nbformat
@@ -225,11 +229,39 @@ def execute(notebook: NotebookNode, directory: Path, root: Path) -> None:
             coalesce_streams=True,
             resources={"metadata": {"path": str(directory)}},
         )
+        client.on_notebook_start = lambda notebook: look_again(client)
         try:
             client.execute(env=environment)
         except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
             plain = re.sub(r"\x1b\[[0-9;]*m", "", str(error))
             raise Refusal(f"a cell failed, so the notebook was not written\n{plain}") from None
+
+
+def look_again(client: NotebookClient) -> None:
+    """Have the client look for the kernel's reply every second, instead of once and then after CELL_TIMEOUT.
+
+    Now and then the waiting client is not woken by a reply: the kernel stood idle, the client slept until its time was
+    up, and then the reply was there.
+    """
+    assert client.kc is not None
+    channel = client.kc.shell_channel
+    channel.get_msg = in_slices(channel.get_msg)
+
+
+def in_slices(get: Callable[..., Awaitable[Any]], seconds: float = 1.0) -> Callable[..., Awaitable[Any]]:
+    """get(timeout=…) called again and again for at most so many seconds; queue.Empty when the whole time is up."""
+
+    async def patient(timeout: float | None = None) -> Any:
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while True:
+            left = seconds if deadline is None else min(seconds, max(0.0, deadline - time.monotonic()))
+            try:
+                return await get(timeout=left)
+            except queue.Empty:
+                if deadline is not None and time.monotonic() >= deadline:
+                    raise
+
+    return patient
 
 
 def normalise(notebook: NotebookNode) -> None:

@@ -1,7 +1,10 @@
 """tools/notebooks.py on a book of one small chapter: the same on every run, and no edit is ever lost."""
 
+import asyncio
 import base64
+import queue
 import struct
+import time
 import zlib
 
 import nbformat
@@ -187,3 +190,32 @@ def test_an_unknown_name_is_refused_and_the_command_fails(book, monkeypatch, cap
     monkeypatch.setattr(tool, "ROOT", book)
     assert tool.main(["missing"]) == 1
     assert "there is no book/text/missing.md" in capsys.readouterr().err
+
+
+class Sleepy:
+    """A channel that forgets to say that a message has come: only a new look finds it."""
+
+    def __init__(self, arrives):
+        self.looks, self.arrives = [], arrives
+
+    async def get_msg(self, timeout=None):
+        self.looks.append(timeout)
+        await asyncio.sleep(timeout)
+        if len(self.looks) < self.arrives:
+            raise queue.Empty
+        return "reply"
+
+
+def test_a_reply_that_woke_nobody_is_found_by_the_next_look():
+    channel = Sleepy(arrives=3)
+    begun = time.monotonic()
+    assert asyncio.run(tool.in_slices(channel.get_msg, 0.01)(timeout=300)) == "reply"
+    assert channel.looks == [0.01] * 3 and time.monotonic() - begun < 5
+
+
+def test_without_a_reply_the_time_that_was_given_is_kept():
+    channel = Sleepy(arrives=1000)
+    with pytest.raises(queue.Empty):
+        asyncio.run(tool.in_slices(channel.get_msg, 0.02)(timeout=0.05))
+    assert 0.04 < sum(channel.looks) < 0.06
+    assert asyncio.run(tool.in_slices(Sleepy(arrives=2).get_msg, 0.01)()) == "reply"  # as long as it takes

@@ -207,6 +207,7 @@ reason = "an old claim"
 """
 
 
+@pytest.mark.xdist_group("kernels")
 def test_mutants_are_killed_by_tests_and_notebooks_and_hang_and_survive(tmp_path):
     for folder in ("companion", "tests", "book"):
         (tmp_path / folder).mkdir()
@@ -226,7 +227,7 @@ def test_mutants_are_killed_by_tests_and_notebooks_and_hang_and_survive(tmp_path
     shutil.copy(ROOT / "tests" / "nbval_sanitize.cfg", tmp_path / "tests")
 
     script = "from mutants import *; sys.exit(main(sys.argv[2:], Path(sys.argv[1])))"
-    command = [sys.executable, "-c", script, str(tmp_path), "toy", "--patience", "1"]
+    command = [sys.executable, "-c", script, str(tmp_path), "toy", "--patience", "1", "--workers", "1"]
     environment = os.environ | {"PYTHONPATH": str(ROOT / "tools")}
     done = subprocess.run(command, env=environment, capture_output=True, encoding="utf-8", check=False)
     said = done.stdout

@@ -11,6 +11,8 @@ import nbformat
 import notebooks as tool
 import pytest
 
+pytestmark = pytest.mark.xdist_group("kernels")
+
 TEXT = """\
 ---
 kernelspec:

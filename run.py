@@ -34,7 +34,7 @@ INPUTS = ("requirements.txt", "requirements-data.txt", "constraints.txt", "pypro
 CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 
 BOOK = [str(VENV / SCRIPTS / f"jupyter-book{EXE}"), "build", ".", "-W", "-n", "--keep-going"]
-# Tests that start kernels are one group: of two kernels that start at once, one may be given a port that the other took.
+# tests that start kernels are one group: of two that start at once, one may be given a port that the other has taken
 PYTEST = [str(PYTHON), "-m", "pytest", "-q", "-n", "2", "--dist", "loadgroup"]
 NBVAL = [
     *(str(PYTHON), "-m", "pytest", "-q", "-n", "2", "--dist", "loadfile"),

@@ -4,7 +4,7 @@
 PYTHON ?= python3
 RUN = $(PYTHON) run.py
 
-.PHONY: help book test test-fast mutants bench notebooks text serve lock address check-env clean
+.PHONY: help book test test-fast mutants bench notebooks text exercises cohort serve lock address check-env clean
 
 help:
 	@$(RUN) --help
@@ -21,8 +21,11 @@ mutants: ## make mutants MODULES="cells bptt"
 bench: ## make bench ONLY="LSTM 64,32,64,128"
 	@$(RUN) $@ $(ONLY)
 
-notebooks text: ## make notebooks NAMES="unrolling language-models"
+notebooks text exercises: ## make notebooks NAMES="unrolling language-models"
 	@$(RUN) $@ $(NAMES)
+
+cohort: ## make cohort CLASS=2027 OUT=../class-2027
+	@$(RUN) $@ "$(CLASS)" "$(OUT)"
 
 address: ## make address URL=https://github.com/OWNER/REPOSITORY
 	@$(RUN) $@ $(URL)

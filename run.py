@@ -48,6 +48,7 @@ STAGES = {
     "book": [*BOOK, "--all"],
     "tests": [*PYTEST, "tests"],
     "notebooks": NBVAL,
+    "exercises": [str(PYTHON), "tools/exercise_score.py"],
     "mutants": [str(PYTHON), "tools/mutants.py", "--sample", "24"],
 }
 NOTEBOOK_STAGES = ("notebooks",)  # these draw with the kernel's own backend
@@ -130,6 +131,7 @@ def run(command: list[str], notebooks: bool = False) -> int:
     environment = {name: value for name, value in os.environ.items() if name not in ("PYTHONHOME", "PYTHONPATH")}
     environment |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
     environment |= {"PYTHONUTF8": "1", "PYTHONHASHSEED": "0", "UNROLLED_REPORT": str(REPORTS / "round-off.tsv")}
+    environment |= {"UNROLLED_PROGRESS": "off"}  # running the exercises' notebooks here is no student's progress
     environment |= {"PATH": os.pathsep.join((str(PYTHON.parent), os.environ.get("PATH", "")))}
     environment.pop("MPLBACKEND", None)
     if not notebooks:
@@ -191,6 +193,18 @@ def notebooks(arguments: list[str]) -> int:
     return executed or run([str(PYTHON), "tools/equations.py"])  # the page that lists what they check
 
 
+def exercises(arguments: list[str]) -> int:
+    set_up()
+    return run([str(PYTHON), "tools/exercise_notebooks.py", *arguments], notebooks=True)
+
+
+def cohort(arguments: list[str]) -> int:
+    """The notebooks of a class: cohort NAME FOLDER."""
+    if len(arguments) != 2:
+        sys.exit("Name the class and the folder to write to, such as: python run.py cohort 2027 ../class-2027")
+    return exercises(["--cohort", arguments[0], "--out", arguments[1]])
+
+
 def text(arguments: list[str]) -> int:
     set_up()
     return run([str(PYTHON), "tools/notebooks.py", "--to-text", *arguments], notebooks=True)
@@ -242,6 +256,8 @@ COMMANDS = {
     "mutants": (mutants, "break companion in every way, one at a time: a test must notice [MODULES]"),
     "bench": (bench, "time the layers against PyTorch's, by turns [CELLS] [SHAPES]"),
     "notebooks": (notebooks, "execute book/text/NAME.md into book/NAME.ipynb (default: all); list their equations"),
+    "exercises": (exercises, "make the exercises' notebooks from exercises/text/NAME.md (default: all)"),
+    "cohort": (cohort, "make the notebooks of a class, with questions of its own: cohort NAME FOLDER"),
     "text": (text, "bring edits made in Jupyter back to book/text"),
     "serve": (serve, "build the book and show it on this machine [PORT]"),
     "lock": (lock, "refresh constraints.txt"),

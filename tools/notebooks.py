@@ -140,7 +140,7 @@ def from_text(root: Path, name: str) -> NotebookNode:
         unrolled={"cells": cells_hash(notebook), "text": f"text/{name}.md"},
     )
     notebook.cells.insert(0, setup_cell(root))
-    _name_cells(notebook)
+    name_cells(notebook)
     notebook.nbformat, notebook.nbformat_minor = 4, 5
     return notebook
 
@@ -187,8 +187,8 @@ def edited(notebook: NotebookNode) -> bool:
     return recorded_hash(notebook) != cells_hash(notebook)
 
 
-def setup_cell(root: Path) -> NotebookNode:
-    """The first cell: one thread for matrix products, and companion where only the notebook was opened (Colab)."""
+def setup_cell(root: Path, folder: str = "book") -> NotebookNode:
+    """The first cell of a notebook in this folder: one thread for matrix products, and what Colab must install."""
     repository = yaml.safe_load((root / "_config.yml").read_text(encoding="utf-8"))["repository"]
     address, branch = repository["url"].rstrip("/"), repository["branch"]
     clone = address.rpartition("/")[2]
@@ -204,8 +204,8 @@ if importlib.util.find_spec("companion") is None:
     !git clone -q --depth 1 -b {branch} {address}
     %pip install -q --no-deps --no-build-isolation -r {clone}/requirements-data.txt
     %pip install -q ./{clone}
-if os.path.isdir("{clone}/book"):
-    %cd -q {clone}/book"""
+if os.path.isdir("{clone}/{folder}"):
+    %cd -q {clone}/{folder}"""
     return nbformat.v4.new_code_cell(source, metadata={"tags": ["remove-cell", SETUP_TAG]})
 
 
@@ -281,7 +281,7 @@ def normalise(notebook: NotebookNode) -> None:
                 picture = without_text(base64.b64decode(data["image/png"]))
                 data["image/png"] = base64.b64encode(picture).decode("ascii") + "\n"
                 output.metadata = NotebookNode()
-    _name_cells(notebook)
+    name_cells(notebook)
 
 
 def without_text(png: bytes) -> bytes:
@@ -303,7 +303,7 @@ def dumps(notebook: NotebookNode) -> str:
     return json.dumps(split, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
 
 
-def _name_cells(notebook: NotebookNode) -> None:
+def name_cells(notebook: NotebookNode) -> None:
     """Ids from the contents, so that inserting a cell does not rename those below it."""
     seen: dict[str, int] = {}
     for cell in notebook.cells:

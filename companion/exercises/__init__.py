@@ -1,0 +1,77 @@
+"""Exercises that say what is wrong with an answer.
+
+    from companion.exercises import check, hint, progress
+
+    check("bptt-dU", dW_xh)   # tries the answer, and diagnoses it
+    hint("bptt-dU")           # the next hint; after the last one, the worked solution
+    progress()                # all exercises and how far you have come
+
+A teacher's class has questions of its own: ``check, hint, progress = cohort(2027)``. Needs NumPy only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from companion.exercises import records
+from companion.exercises.attempts import attempt
+from companion.exercises.catalogue import find
+from companion.exercises.hints import Hint, step
+from companion.exercises.judging import judge, prepare
+from companion.exercises.model import Cohort
+from companion.exercises.progress import Progress, table
+from companion.exercises.report import Report
+
+__all__ = ["check", "cohort", "hint", "progress"]
+
+
+def check(id: str, answer: Any, *, cohort: Cohort = None) -> Report:
+    """Try an answer and say what is wrong with it.
+
+    Args:
+        id: of the exercise, such as ``"bptt-dU"``.
+        answer: the function that you wrote, or the value where a value is asked for.
+        cohort: whose questions these are; the book's when left out.
+
+    Raises:
+        ValueError: when there is no such exercise.
+    """
+    exercise = find(id)
+    rubric = prepare(exercise, cohort)
+    report = judge(rubric, attempt(answer, rubric.cases))
+    records.add(records.Record(exercise.id, _named(cohort), "check", report.state))
+    return report
+
+
+def hint(id: str, step_number: int | None = None, *, cohort: Cohort = None) -> Hint:
+    """The next hint of an exercise, or the one with this number; after the last one comes the worked solution.
+
+    Raises:
+        ValueError: when there is no such exercise or no hint of this number.
+    """
+    exercise = find(id)
+    shown = [r for r in records.read() if (r.exercise, r.cohort, r.event) == (exercise.id, _named(cohort), "hint")]
+    found = step(exercise, cohort, len({r.what for r in shown}) + 1 if step_number is None else step_number)
+    records.add(records.Record(exercise.id, _named(cohort), "hint", str(found.number)))
+    return found
+
+
+def progress(chapter: str | None = None, *, cohort: Cohort = None) -> Progress:
+    """All exercises with their state, or those of a chapter, such as ``"unrolling"``.
+
+    Raises:
+        ValueError: when there is no such chapter.
+    """
+    return table(records.read(), chapter, _named(cohort))
+
+
+def cohort(name: int | str) -> tuple[Callable[..., Report], Callable[..., Hint], Callable[..., Progress]]:
+    """check, hint and progress for the questions of a class, as its teacher named it."""
+    from functools import partial
+
+    return partial(check, cohort=name), partial(hint, cohort=name), partial(progress, cohort=name)
+
+
+def _named(cohort: Cohort) -> str:
+    return "" if cohort is None else str(cohort)

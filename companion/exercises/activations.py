@@ -1,0 +1,50 @@
+"""Activations that a cohort may be asked to use instead of tanh: as function, as code and as formula."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from companion.functions import sigmoid
+
+
+@dataclass(frozen=True)
+class Activation:
+    """An activation f of pre-activations a with states h = f(a).
+
+    Attributes:
+        name: as prose has it.
+        apply: f(a).
+        slope: f′ from the state h, of the same shape.
+        code: f(a) as a line of NumPy, of the variable a.
+        slope_code: f′ as a line of NumPy, of the variable h.
+        formula: f in LaTeX, to stand before an argument.
+    """
+
+    name: str
+    apply: Callable[[np.ndarray], np.ndarray]
+    slope: Callable[[np.ndarray], np.ndarray]
+    code: str
+    slope_code: str
+    formula: str
+
+
+TANH = Activation("tanh", np.tanh, lambda h: 1 - h**2, "np.tanh(a)", "1 - h**2", r"\tanh")
+LOGISTIC = Activation(
+    "the logistic function", sigmoid, lambda h: h * (1 - h), "1 / (1 + np.exp(-a))", "h * (1 - h)", r"\sigma"
+)
+SOFTSIGN = Activation(
+    "softsign, f(a) = a / (1 + |a|)",
+    lambda a: a / (1 + np.abs(a)),
+    lambda h: (1 - np.abs(h)) ** 2,
+    "a / (1 + np.abs(a))",
+    "(1 - np.abs(h)) ** 2",
+    r"\operatorname{softsign}",
+)
+ARCTAN = Activation(
+    "the arcus tangent", np.arctan, lambda h: np.cos(h) ** 2, "np.arctan(a)", "np.cos(h) ** 2", r"\arctan"
+)
+
+ACTIVATIONS = (TANH, LOGISTIC, SOFTSIGN, ARCTAN)

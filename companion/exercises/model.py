@@ -1,0 +1,140 @@
+"""What an exercise is: a question that a seed can vary, the right answer, and the wrong ones that people give.
+
+An exercise is one function in the module of its chapter (companion/exercises/catalogue). It receives a generator of
+random numbers and one option for each name under ``ask``, and returns the :class:`Key` to that question. The first
+option of each name is the book's; a cohort of students gets others, so that the book's solution is wrong for them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+
+Kind = Literal["predict", "complete", "implement", "derive", "repair", "open"]
+Cohort = int | str | None  # None: the questions as they stand in the book
+Occasion = Literal["check", "grade"]
+
+
+@dataclass(frozen=True)
+class Case:
+    """One call of the answer: what a report calls it ('T = 1'), and the arguments, by name, passed by position.
+
+    Arguments are arrays, numbers, texts, None, and lists, tuples or dictionaries (keys: texts) of these.
+    """
+
+    name: str
+    arguments: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Misconception:
+    """A mistake that people make.
+
+    Attributes:
+        name: what was done, as a report says it: 'the state one step late'.
+        hint: what to look at, without giving the answer away.
+        wrong: what someone with this misconception hands in, in the form of the right answer.
+    """
+
+    name: str
+    hint: str
+    wrong: Any
+
+
+@dataclass(frozen=True)
+class Key:
+    """The right answer to a question, and what is known about wrong ones.
+
+    Attributes:
+        answer: a function, or the value where a value is asked for.
+        cases: the calls that are compared, small ones first; empty where a value is asked for.
+        misconceptions: at least three, each pair of them told apart by some case.
+        also_right: at least two other forms of the right answer.
+        hints: shown one after the other, on request, before the worked solution.
+        returns: names of the parts that the answer returns, where it returns a tuple.
+        axes: what the axes of a part stand for, such as ``{"dW_hh": "H H", "h": "T+1 B H"}``; a single result is
+            called ``result``.
+        words: what replaces «name» in the text of this exercise. Options that are texts or whole numbers need none.
+        view: (arguments, returned value) -> what is compared instead of the value itself, where many answers are right.
+            Applied to every answer, right or wrong.
+        tolerance: largest difference allowed, beside the largest entry of the right answer or beside 1.
+    """
+
+    answer: Any
+    misconceptions: tuple[Misconception, ...]
+    also_right: tuple[Any, ...]
+    hints: tuple[str, ...]
+    cases: tuple[Case, ...] = ()
+    returns: tuple[str, ...] = ()
+    axes: Mapping[str, str] = field(default_factory=dict)
+    words: Mapping[str, str] = field(default_factory=dict)
+    view: Callable[[Mapping[str, Any], Any], Any] | None = None
+    tolerance: float = 1e-7
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """Options without a list: the book's, and how to draw a cohort's from a generator."""
+
+    book: Any
+    draw: Callable[[np.random.Generator], Any]
+
+
+@dataclass(frozen=True)
+class Exercise:
+    """An exercise of a chapter; ``id`` ties its statement, its check, its hints and its tests together.
+
+    Attributes:
+        id: such as ``bptt-dU``.
+        chapter: the chapter's file name, such as ``backpropagation-through-time``.
+        name: the function or variable that the student defines; no other exercise of the chapter has it.
+        title: as headings and the table of progress have it.
+        kind: what is asked of the student.
+        ask: name -> its options, the book's first.
+        build: (generator, **options) -> the key.
+    """
+
+    id: str
+    chapter: str
+    name: str
+    title: str
+    kind: Kind
+    ask: Mapping[str, Sequence[Any] | Drawn]
+    build: Callable[..., Key]
+
+
+def exercise(
+    id: str, *, chapter: str, name: str, title: str, kind: Kind, ask: Mapping[str, Sequence[Any] | Drawn]
+) -> Callable[[Callable[..., Key]], Exercise]:
+    """Make an exercise of the function below that returns its key."""
+
+    def of(build: Callable[..., Key]) -> Exercise:
+        return Exercise(id, chapter, name, title, kind, ask, build)
+
+    return of
+
+
+def options(exercise: Exercise, cohort: Cohort = None) -> dict[str, Any]:
+    """What is asked of a cohort: for each name an option that is not the book's; the book's for None."""
+    rng = _generator(exercise.id, cohort, "options")
+    return {name: _choose(among, cohort, rng) for name, among in exercise.ask.items()}
+
+
+def key(exercise: Exercise, cohort: Cohort = None, occasion: Occasion = "check", **replaced: Any) -> Key:
+    """The key to a cohort's question. Grading draws other inputs than checking; ``replaced`` sets options by hand."""
+    return exercise.build(_generator(exercise.id, cohort, occasion), **{**options(exercise, cohort), **replaced})
+
+
+def _choose(among: Sequence[Any] | Drawn, cohort: Cohort, rng: np.random.Generator) -> Any:
+    if isinstance(among, Drawn):
+        return among.book if cohort is None else among.draw(rng)
+    return among[0] if cohort is None else among[1 + int(rng.integers(len(among) - 1))]
+
+
+def _generator(*parts: object) -> np.random.Generator:
+    digest = hashlib.sha256("\n".join(map(str, parts)).encode()).digest()
+    return np.random.default_rng(int.from_bytes(digest[:8], "big"))

@@ -1,0 +1,88 @@
+"""The table of a student's progress: every exercise with its state."""
+
+from __future__ import annotations
+
+import html
+from dataclasses import dataclass
+
+from companion.exercises.catalogue import exercises
+from companion.exercises.records import Record
+from companion.exercises.worked import chapters
+
+_MARKS = {"passed": "✓", "tried": "✗", "not attempted": "○"}
+
+
+@dataclass(frozen=True)
+class Row:
+    """An exercise and how far it has come: ``passed`` once it has passed, whatever was tried later."""
+
+    chapter: str
+    chapter_title: str
+    exercise: str
+    title: str
+    state: str
+    checks: int
+    hints: int
+
+
+@dataclass(frozen=True)
+class Progress:
+    """The rows of all exercises, or of a chapter's, in the order of the book."""
+
+    rows: tuple[Row, ...]
+
+    def head(self) -> str:
+        passed = sum(row.state == "passed" for row in self.rows)
+        return f"{passed} of {len(self.rows)} exercises passed"
+
+    def __repr__(self) -> str:
+        lines, chapter = [self.head()], ""
+        width = max((len(row.exercise) for row in self.rows), default=0)
+        for row in self.rows:
+            if row.chapter != chapter:
+                chapter = row.chapter
+                lines.append(row.chapter_title)
+            lines.append(f"  {_MARKS[row.state]} {row.exercise:<{width}}  {row.title}{_after(row)}")
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        body, chapter = [], ""
+        for row in self.rows:
+            if row.chapter != chapter:
+                chapter = row.chapter
+                body.append(f'<div style="margin-top:.6em"><strong>{html.escape(row.chapter_title)}</strong></div>')
+            body.append(
+                f"<div>{_MARKS[row.state]} <code>{html.escape(row.exercise)}</code> "
+                f"{html.escape(row.title)}{html.escape(_after(row))}</div>"
+            )
+        return (
+            '<div class="unrolled-progress" style="background:transparent;color:inherit;max-width:46em">'
+            f"<div><strong>{html.escape(self.head())}</strong></div>{''.join(body)}</div>"
+        )
+
+
+def table(records: list[Record], chapter: str | None = None, cohort: str = "") -> Progress:
+    """The progress that these records show.
+
+    Raises:
+        ValueError: when there is no such chapter, or it has no exercises.
+    """
+    titles = chapters()
+    if chapter is not None and chapter not in titles:
+        raise ValueError(f"chapter: expected one of {', '.join(titles)}, got {chapter!r}")
+    rows = []
+    for name in titles if chapter is None else [chapter]:
+        for exercise in (e for e in exercises().values() if e.chapter == name):
+            own = [r for r in records if r.exercise == exercise.id and r.cohort == cohort]
+            states = [record.what for record in own if record.event == "check"]
+            state = "passed" if "passed" in states else "tried" if "failed" in states else "not attempted"
+            tried = sum(s != "not attempted" for s in states)
+            hints = len({record.what for record in own if record.event == "hint"})
+            rows.append(Row(name, titles[name], exercise.id, exercise.title, state, tried, hints))
+    return Progress(tuple(rows))
+
+
+def _after(row: Row) -> str:
+    told = [f"{row.checks} check{'s' * (row.checks != 1)}"] if row.checks else []
+    told += [f"{row.hints} hint{'s' * (row.hints != 1)}"] if row.hints else []
+    return f" ({', '.join(told)})" if told else ""

@@ -1,0 +1,209 @@
+"""Every exercise tells right from wrong, whatever a class is asked, and says of each listed mistake which one it is."""
+
+import itertools
+import types
+
+import exercise_notebooks as tool
+import exercise_score as score
+import numpy as np
+import pytest
+
+from companion.exercises.attempts import attempt, plain
+from companion.exercises.catalogue import exercises, of_chapter
+from companion.exercises.comparing import RESULT, parts, same
+from companion.exercises.judging import judge
+from companion.exercises.model import Drawn, key, options
+from companion.exercises.worked import fill, wording
+
+ALL = list(exercises().values())
+QUESTIONS = [(exercise, question) for exercise in ALL for question in score.questions(exercise)]
+every_exercise = pytest.mark.parametrize("exercise", ALL, ids=lambda e: e.id)
+every_question = pytest.mark.parametrize(
+    ("exercise", "question"), QUESTIONS, ids=[f"{exercise.id}: {question}" for exercise, question in QUESTIONS]
+)
+
+
+def source(exercise):
+    """The exercise's cell in the text, with its markers, and what its placeholders stand for by default."""
+    text = tool.read(tool.ROOT, exercise.chapter)
+    return next(section for section in text.sections if section.id == exercise.id)
+
+
+def defined(code, name, before=()):
+    """What a cell defines, as a notebook would: its source can be looked up."""
+    import linecache
+
+    scope = {"np": np}
+    for number, text in enumerate((*before, code)):
+        file = f"<cell {number} of {name}>"
+        linecache.cache[file] = (len(text), None, [line + "\n" for line in text.splitlines()], file)
+        exec(compile(text, file, "exec"), scope)
+    return scope[name]
+
+
+def written(exercise, rubric, question, make):
+    """The object that the text's cell defines, for a question, as solution or as stub."""
+    chosen = {**options(exercise, question.cohort), **dict(question.changed)}
+    words = wording(rubric.key, chosen)
+    section = source(exercise)
+    given = [cell.source for cell in section.cells if cell.cell_type == "code" and not tool.is_exercise(cell)]
+    opening = [c.source for c in tool.read(tool.ROOT, exercise.chapter).opening if c.cell_type == "code"]
+    cells = [fill(text, words) for text in (*opening, *given, make(section.code))]
+    assert max(len(line) for cell in cells for line in cell.splitlines()) <= 84
+    return defined(cells[-1], exercise.name, cells[:-1])
+
+
+@every_question
+def test_the_right_answers_pass(exercise, question):
+    rubric = question.rubric(exercise)
+    assert len(rubric.key.also_right) >= 2
+    for form in (rubric.key.answer, *rubric.key.also_right):
+        assert score.submit(rubric, form), getattr(form, "__name__", form)
+
+
+@every_question
+def test_the_written_solution_passes(exercise, question):
+    rubric = question.rubric(exercise)
+    report = score.submit(rubric, written(exercise, rubric, question, tool.solved_code))
+    assert report.state == "passed", report
+
+
+@every_question
+def test_the_stub_is_not_an_attempt(exercise, question):
+    rubric = question.rubric(exercise)
+    report = score.submit(rubric, written(exercise, rubric, question, tool.student_code))
+    if exercise.kind == "repair":  # what stands there is the bug itself, which is diagnosed
+        assert report.diagnosis is not None, report
+    else:
+        assert report.state == "not attempted", report
+
+
+@every_question
+def test_each_misconception_is_rejected_with_its_own_hint(exercise, question):
+    rubric = question.rubric(exercise)
+    assert len(rubric.key.misconceptions) >= 3
+    for position, misconception in enumerate(rubric.key.misconceptions):
+        assert score.is_recognised(rubric, position), (misconception.name, score.submit(rubric, misconception.wrong))
+
+
+@every_question
+def test_some_case_tells_any_two_misconceptions_apart(exercise, question):
+    rubric = question.rubric(exercise)
+    named = zip(rubric.key.misconceptions, rubric.wrong, strict=True)
+    for (one, left), (other, right) in itertools.combinations(named, 2):
+        assert one.name != other.name
+        assert any(not same(a, b, 1e-5) for a, b in zip(left, right, strict=True)), (one.name, other.name)
+
+
+@every_question
+def test_a_wrong_answer_that_is_not_listed_gets_the_first_difference_and_no_hint(exercise, question):
+    rubric = question.rubric(exercise)
+    if rubric.key.view is not None:
+        pytest.skip("what is compared are facts; test_judging has made-up views")
+    for disturb in (noisy, first_entry):
+        answer = rubric.key.answer
+        wrong = (lambda *given, a=answer, d=disturb: d(a(*given))) if rubric.cases else disturb(answer)
+        report = score.submit(rubric, wrong)
+        assert report.state == "failed"
+        assert [finding.kind for finding in report.findings] == ["difference"], report
+
+
+def noisy(value):
+    """A wrong value of the same form, every entry moved by another amount."""
+    if isinstance(value, dict):
+        return {name: noisy(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(noisy(item) if i == 0 else item for i, item in enumerate(value))
+    if isinstance(value, str):
+        return value + "xyz"
+    if isinstance(value, bool | int | np.integer | np.bool_):
+        return int(value) * 3 + 1007
+    array = np.array(value)
+    moved = array * (1.1 + 0.37 * np.cos(np.arange(array.size) ** 2)).reshape(array.shape) + 0.0917
+    if array.dtype.kind in "biu":
+        moved = array + 1007 + np.arange(array.size).reshape(array.shape) ** 2
+    return moved if array.ndim else float(moved)
+
+
+def first_entry(value):
+    """A wrong value that differs in one entry alone."""
+    if isinstance(value, dict):
+        first = next(iter(value))
+        return {**value, first: first_entry(value[first])}
+    if isinstance(value, list | tuple):
+        return type(value)(first_entry(item) if i == 0 else item for i, item in enumerate(value))
+    if isinstance(value, np.ndarray) and value.ndim and value.dtype.kind in "biufc":
+        changed = value.copy()
+        changed.flat[0] = changed.flat[0] * 3 + 17
+        return changed
+    return noisy(value) if isinstance(value, str) else value * 3 + 1231
+
+
+@every_exercise
+def test_no_solution_of_the_book_passes_where_anything_else_is_asked(exercise):
+    assert exercise.ask, "a class needs a question of its own"
+    book = key(exercise).answer
+    for question in score.questions(exercise):
+        if question.changed or question.cohort is not None:
+            assert not score.submit(question.rubric(exercise), book), str(question)
+
+
+@every_exercise
+def test_hints_come_in_steps_and_names_are_told(exercise):
+    answers = key(exercise)
+    assert 2 <= len(answers.hints) <= 4
+    for text in (*answers.hints, *(m.hint for m in answers.misconceptions)):
+        assert text.strip() == text
+        assert text[-1] in ".?!…`)", text
+    assert exercise.kind in tool.KINDS
+    for among in exercise.ask.values():
+        assert isinstance(among, Drawn) or len(among) >= 2
+    if answers.view is None and answers.cases:
+        names = set(parts(plain(answers.answer(*answers.cases[0].arguments.values())), answers.returns))
+        assert set(answers.axes) <= names | {RESULT}
+        assert all("[" not in name for name in names), "a tuple's parts need their names: returns=(…)"
+
+
+@every_exercise
+def test_a_case_is_the_same_whenever_it_is_drawn(exercise):
+    first, second = score.Question(None).rubric(exercise), score.Question(None).rubric(exercise)
+    for one, other in zip(first.cases, second.cases, strict=True):
+        assert one.name == other.name
+        assert same(plain(dict(one.arguments)), plain(dict(other.arguments)), 0.0)
+    assert len({case.name for case in first.cases}) == len(first.cases)
+
+
+@every_exercise
+def test_grading_draws_other_inputs_than_checking(exercise):
+    check, grade = key(exercise), key(exercise, occasion="grade")
+    drawn = [dict(case.arguments) for case in check.cases], [dict(case.arguments) for case in grade.cases]
+    assert not check.cases or not all(same(plain(a), plain(b), 0.0) for a, b in zip(*drawn, strict=True))
+
+
+@pytest.mark.parametrize("chapter", tool.chapters_with_exercises())
+def test_the_names_that_a_notebook_asks_for_differ(chapter):
+    names = [exercise.name for exercise in of_chapter(chapter)]
+    assert len(set(names)) == len(names)
+
+
+def test_there_are_at_least_thirty_exercises_in_every_chapter_of_three_parts():
+    assert len(ALL) >= 30
+    chapters = {exercise.chapter for exercise in ALL}
+    assert chapters == {path.stem for path in (tool.ROOT / "exercises" / "text").glob("*.md")}
+    assert len(chapters) == 21
+
+
+def test_the_score_sees_a_misconception_that_is_not_recognised():
+    exercise = exercises()["bptt-dU"]
+    rubric = score.Question(None).rubric(exercise)
+    right = types.SimpleNamespace(name="none", hint="none", wrong=rubric.key.answer)
+    blind = types.SimpleNamespace(
+        key=types.SimpleNamespace(**{**vars(rubric.key), "misconceptions": (right,)}),
+        cases=rubric.cases,
+        expected=rubric.expected,
+        wrong=rubric.wrong,
+        exercise=exercise,
+        names=rubric.names,
+    )
+    assert not score.is_recognised(blind, 0)
+    assert judge(rubric, attempt(rubric.key.answer, rubric.cases))

@@ -92,13 +92,13 @@ def main() -> int:
 
 
 def read_parts(root: Path) -> dict[str, list[Chapter]]:
-    """The chapters of each part of the table of contents, in the reader's order."""
+    """The chapters of each part of the table of contents, in the reader's order; exercises derive no equations."""
     contents = yaml.safe_load((root / "_toc.yml").read_text(encoding="utf-8"))
+    files = {part["caption"]: [chapter["file"] for chapter in part["chapters"]] for part in contents["parts"]}
     return {
-        part["caption"]: [
-            read_chapter(read_page(root / chapter["file"]), Path(chapter["file"]).name) for chapter in part["chapters"]
-        ]
-        for part in contents["parts"]
+        caption: [read_chapter(read_page(root / file), Path(file).name) for file in of_part if file.startswith("book/")]
+        for caption, of_part in files.items()
+        if any(file.startswith("book/") for file in of_part)
     }
 
 

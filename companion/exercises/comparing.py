@@ -67,12 +67,14 @@ def _parts(value: Any, name: str, returns: Sequence[str]) -> Iterator[tuple[str,
 def fitted(value: Any, right: Any, name: str = "") -> tuple[Any, list[Misfit]]:
     """The value brought into the form of the right one as far as nothing is lost, and what does not fit.
 
-    A list passes for a tuple, a one-dimensional array for a tuple of numbers, and any kind of number for any other. Lists
-    in place of arrays, and single numbers that come as arrays of one, are brought into form and named as misfits.
+    A list passes for a tuple, a one-dimensional array for a tuple of numbers, and any kind of number for any other.
+    Lists in place of arrays, and single numbers that come as arrays of one, are brought into form and named as misfits.
     """
     where = name or RESULT
     if isinstance(value, Foreign):
         return value, [Misfit(where, f"is {value.kind}")]
+    if value is ...:
+        return value, [Misfit(where, "is still three dots")]
     if value is None and right is not None:
         return value, [Misfit(where, "is None: is a return missing?")]
     if isinstance(right, dict):

@@ -25,12 +25,12 @@ def explain(values: Sequence[Any], rights: Sequence[Any], key: Key) -> Finding |
     swapped = _swapped(values, rights, key)
     if swapped:
         return swapped
-    named = [parts(value, key.returns) for value in values]
+    named = [parts(fitted(v, r)[0], key.returns) for v, r in zip(values, rights, strict=True)]
     expected = [parts(right, key.returns) for right in rights]
     if any(list(n) != list(r) for n, r in zip(named, expected, strict=True)):
         return None
-    for part in expected[0]:
-        pairs = [(n[part], r[part]) for n, r in zip(named, expected, strict=True)]
+    for part in dict.fromkeys(name for right in expected for name in right):
+        pairs = [(n[part], r[part]) for n, r in zip(named, expected, strict=True) if part in r]
         if all(same(value, right, key.tolerance) and not fitted(value, right)[1] for value, right in pairs):
             continue
         found = _of_part(part if len(expected[0]) > 1 else "", pairs, key)

@@ -19,7 +19,7 @@ class StepSize:
 
     name: str
     B: int
-    I: int  # noqa: E741
+    I: int
     H: int
 
 
@@ -37,7 +37,7 @@ def each_step_size(make: Callable[[StepSize], Mapping[str, Any]]) -> tuple[Case,
     return tuple(Case(size.name, make(size)) for size in STEP_SIZES)
 
 
-def weights(rng: np.random.Generator, I: int, H: int, gates: str) -> dict[str, np.ndarray]:  # noqa: E741
+def weights(rng: np.random.Generator, I: int, H: int, gates: str) -> dict[str, np.ndarray]:
     """W_xk (H, I), W_hk (H, H) and b_k (H,) for each gate k, all random."""
     w = {f"W_x{k}": normal(rng, H, I) for k in gates}
     w |= {f"W_h{k}": normal(rng, H, H) for k in gates}

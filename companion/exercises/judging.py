@@ -124,7 +124,7 @@ def _is_right(rubric: Rubric, outcome: Outcome, expected: Any) -> bool:
 
 
 def _untouched(rubric: Rubric, line: str) -> Report:
-    rest = f"The line `{line}` is still as it was." if line not in ("", "...") else "Nothing stands here yet."
+    rest = f"The line {line} is still as it was." if line not in ("", "...") else "Nothing stands here yet."
     text = f'{rest} Replace the three dots, and run the cell and its check again. hint("{rubric.exercise.id}") helps.'
     return Report(rubric.exercise.id, rubric.exercise.title, "not attempted", (), (Finding("remark", "", text),))
 
@@ -186,26 +186,28 @@ def _equal(rubric: Rubric, value: Any, other: Any) -> bool:
 def _by_part(rubric: Rubric, values: Sequence[Any]) -> list[Finding]:
     """For each part that is wrong, the one misconception that gives it; nothing unless every wrong part has one."""
     tolerance, returns = rubric.key.tolerance, rubric.key.returns
-    named = [parts(value, returns) for value in values]
     rights = [parts(value, returns) for value in rubric.expected]
+    named = [parts(fitted(v, r)[0], returns) for v, r in zip(values, rubric.expected, strict=True)]
     if list(rights[0]) == [RESULT] or any(list(n) != list(r) for n, r in zip(named, rights, strict=True)):
         return []
     found = []
-    for part in rights[0]:
-        if all(same(n[part], r[part], tolerance) for n, r in zip(named, rights, strict=True)):
+    for part in dict.fromkeys(name for right in rights for name in right):
+        present = [i for i, right in enumerate(rights) if part in right]
+        if all(same(named[i][part], rights[i][part], tolerance) for i in present):
             continue
         explaining = [
             misconception
             for misconception, wrong in zip(rubric.key.misconceptions, rubric.wrong, strict=True)
-            if all(
-                part in parts(w, returns) and same(n[part], parts(w, returns)[part], tolerance)
-                for n, w in zip(named, wrong, strict=True)
-            )
+            if all(_has(part, parts(wrong[i], returns), named[i][part], tolerance) for i in present)
         ]
         if len(explaining) != 1:
             return []
         found.append(_finding(explaining[0], part))
     return found
+
+
+def _has(part: str, wrong: Mapping[str, Any], value: Any, tolerance: float) -> bool:
+    return part in wrong and same(value, wrong[part], tolerance)
 
 
 def _kinds(rubric: Rubric, values: Sequence[Any]) -> list[Finding]:
@@ -221,23 +223,23 @@ def _where(rubric: Rubric, values: Sequence[Any], right: Sequence[bool]) -> list
     """Form or numbers of the first difference, in the first case that is wrong."""
     position = list(right).index(False)
     name, value, expected = rubric.names[position], values[position], rubric.expected[position]
-    within = f"in the case '{name}'" if rubric.cases else ""
+    title = f"First difference, in the case '{name}'" if rubric.cases else "Not the value asked for"
     brought, misfits = fitted(value, expected)
     hard = [misfit for misfit in misfits if not misfit.only_kind]
     if hard:
-        return [Finding("difference", _sentence(f"{_called(hard[0].where)} {hard[0].problem}", within))]
+        return [Finding("difference", title, _sentence(f"{_called(hard[0].where)} {hard[0].problem}"))]
     found = differences(brought, expected, rubric.key.tolerance, rubric.key.returns)
     if not found:
         return []
     first = found[0]
     others = [difference.part for difference in found[1:]]
-    text = f"Parts that also differ: {', '.join(others)}." if others else ""
-    return [Finding("difference", _sentence(_told(rubric, first, brought), within), text)]
+    rest = f" Parts that also differ: {', '.join(others)}." if others else ""
+    return [Finding("difference", title, _sentence(_told(rubric, first)) + rest)]
 
 
-def _told(rubric: Rubric, first: Difference, brought: Any) -> str:
+def _told(rubric: Rubric, first: Difference) -> str:
     """'dW_hh[1, 0] (unit 1, unit 0) is 0.5 and should be 0.25; 4 of 6 entries differ'."""
-    label = _called(first.part)
+    label = first.part if first.index else _called(first.part)
     if first.index:
         named = rubric.key.axes.get(first.part, "").split()
         axes = [f"{_AXES.get(axis, axis)} {i}" for axis, i in zip(named, first.index, strict=False)]
@@ -252,8 +254,5 @@ def _called(part: str) -> str:
     return "The result" + part[len(RESULT) :] if part.startswith(RESULT) else part
 
 
-def _sentence(text: str, within: str) -> str:
-    stop = "" if text.endswith("?") else "."
-    if not within:
-        return text + stop
-    return f"First difference, {within}: {text[:1].lower() + text[1:] if text.startswith('The ') else text}{stop}"
+def _sentence(text: str) -> str:
+    return text if text.endswith("?") else f"{text}."

@@ -1,7 +1,7 @@
 """What a student has done so far: one line of a local file for each check and each hint, never changed afterwards.
 
-The file is ``~/.unrolled/progress.jsonl``, or the one that the environment variable UNROLLED_PROGRESS names; ``off`` keeps
-the records only as long as Python runs. In a browser it lies beside the notebook, where it survives a reload.
+The file is ``~/.unrolled/progress.jsonl``, or the one that the environment variable UNROLLED_PROGRESS names; ``off``
+keeps the records only as long as Python runs. In a browser it lies beside the notebook, where it survives a reload.
 """
 
 from __future__ import annotations

@@ -21,9 +21,9 @@ class Finding:
     """One thing that a check found.
 
     Attributes:
-        kind: ``misconception`` (a listed one), ``form`` (shape, dtype, container, order of axes), ``error`` (an exception),
-            ``time``, ``input`` (changed in place), ``repeat`` (another result at the second call), ``difference``,
-            ``remark``.
+        kind: ``misconception`` (a listed one), ``form`` (shape, dtype, container, order of axes), ``error`` (an
+            exception), ``time``, ``input`` (changed in place), ``repeat`` (another result at the second call),
+            ``difference``, ``remark``.
         title: in a few words.
         text: what to look at.
     """

@@ -1,4 +1,4 @@
-"""The worked solutions, with the order and titles of the chapters: taken from exercises/text by tools/exercise_notebooks.py."""
+"""The worked solutions, and the chapters in order: tools/exercise_notebooks.py takes both from exercises/text."""
 
 from __future__ import annotations
 

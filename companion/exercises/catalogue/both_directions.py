@@ -1,0 +1,339 @@
+"""Exercises on bidirectional layers: two walks against each other, and where each of them ends."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from companion.cells import Elman
+from companion.exercises.activations import ACTIVATIONS, Activation
+from companion.exercises.inputs import each_size, normal
+from companion.exercises.model import Case, Key, Misconception, exercise
+from companion.functions import Activation as Function
+from companion.layers import forward_both
+
+JOINS = {  # as prose has it, its shape, and as code of the variables ahead and behind
+    "forwards first": (
+        r"$[\overrightarrow h_t ; \overleftarrow h_t]$, the forward state in the first $H$ entries",
+        "2H",
+        "np.concatenate([ahead, behind], axis=-1)",
+    ),
+    "backwards first": (
+        r"$[\overleftarrow h_t ; \overrightarrow h_t]$, the backward state in the first $H$ entries",
+        "2H",
+        "np.concatenate([behind, ahead], axis=-1)",
+    ),
+    "sum": (r"the sum $\overrightarrow h_t + \overleftarrow h_t$", "H", "ahead + behind"),
+    "mean": (r"the mean $(\overrightarrow h_t + \overleftarrow h_t) / 2$", "H", "(ahead + behind) / 2"),
+}
+
+
+@exercise(
+    "bidirectional",
+    chapter="both-directions",
+    name="bidirectional",
+    title="A layer that reads both ways",
+    kind="implement",
+    ask={"f": ACTIVATIONS, "join": tuple(JOINS)},
+)
+def bidirectional(rng: np.random.Generator, f: Activation, join: str) -> Key:
+    def joined(ahead, behind, join=join):
+        if join in ("sum", "mean"):
+            return (ahead + behind) / (2 if join == "mean" else 1)
+        return np.concatenate([ahead, behind] if join == "forwards first" else [behind, ahead], axis=-1)
+
+    def walk(w, x):
+        """States of one direction in the order of reading, with the initial one: (T + 1, B, H)."""
+        h = [np.zeros((x.shape[1], len(w["b_h"])))]
+        for x_t in x:
+            h.append(f.apply(x_t @ w["W_xh"].T + h[-1] @ w["W_hh"].T + w["b_h"]))
+        return np.array(h)
+
+    def answer(x, forwards, backwards):
+        return joined(walk(forwards, x)[1:], walk(backwards, x[::-1])[:0:-1])
+
+    def by_indices(x, forwards, backwards):
+        T, B = x.shape[:2]
+        ahead, behind = (np.zeros((T + 2, B, len(w["b_h"]))) for w in (forwards, backwards))  # row t is step t
+        for t in range(1, T + 1):
+            inputs = np.einsum("bi,hi->bh", x[t - 1], forwards["W_xh"])
+            ahead[t] = f.apply(inputs + np.einsum("bj,hj->bh", ahead[t - 1], forwards["W_hh"]) + forwards["b_h"])
+        for t in range(T, 0, -1):
+            inputs = np.einsum("bi,hi->bh", x[t - 1], backwards["W_xh"])
+            behind[t] = f.apply(inputs + np.einsum("bj,hj->bh", behind[t + 1], backwards["W_hh"]) + backwards["b_h"])
+        return joined(ahead[1:-1], behind[1:-1])
+
+    def by_companion(x, forwards, backwards):
+        function = Function(f.name, f.apply, f.slope, lambda slopes, dy: slopes * dy)
+        H, I = forwards["W_xh"].shape
+        cell = Elman(I, H, function)
+        return joined(*np.split(forward_both((cell, cell), (forwards, backwards), x)[0], [H], axis=-1))
+
+    def other_join(x, forwards, backwards):
+        other = {"forwards first": "backwards first", "backwards first": "forwards first", "sum": "mean", "mean": "sum"}
+        return joined(walk(forwards, x)[1:], walk(backwards, x[::-1])[:0:-1], other[join])
+
+    def made_of(size):
+        def weights():
+            return {
+                "W_xh": normal(rng, size.H, size.I),
+                "W_hh": normal(rng, size.H, size.H),
+                "b_h": normal(rng, size.H),
+            }
+
+        return {"x": normal(rng, size.T, size.B, size.I), "forwards": weights(), "backwards": weights()}
+
+    return Key(
+        answer=answer,
+        also_right=(by_indices, by_companion),
+        axes={"result": f"T B {JOINS[join][1]}"},
+        words={
+            "f": f.name,
+            "code": f.code,
+            "join": JOINS[join][0],
+            "width": JOINS[join][1],
+            "joined": JOINS[join][2],
+        },
+        cases=each_size(made_of),
+        hints=(
+            "Write one walk first: a function that takes weights and inputs and gives the states, one for each input.",
+            "The backward direction is the same walk over the turned sequence, with its own weights.",
+            "What it gives stands in the order of its reading: its first row belongs to x_T. Which row belongs to x_1?",
+            "Turn along the steps, axis 0: x[::-1]. Turn the states in the same way before you join them.",
+        ),
+        misconceptions=(
+            Misconception(
+                "the backward states are not turned back",
+                "Your rows join h→_t with h←_{T+1−t}. The first state that the backward direction computes belongs to "
+                "the last step.",
+                lambda x, forwards, backwards: joined(walk(forwards, x)[1:], walk(backwards, x[::-1])[1:]),
+            ),
+            Misconception(
+                "both directions read forwards",
+                "The second half is a walk from the left too. Turning its states afterwards does not change what they "
+                "have read: the *inputs* have to be turned as well.",
+                lambda x, forwards, backwards: joined(walk(forwards, x)[1:], walk(backwards, x)[:0:-1]),
+            ),
+            Misconception(
+                "nothing is turned",
+                "Both halves read from x_1 to x_T. Where does the backward direction begin?",
+                lambda x, forwards, backwards: joined(walk(forwards, x)[1:], walk(backwards, x)[1:]),
+            ),
+            Misconception(
+                "the backward state has not read its own step",
+                "You join h→_t with h←_{t+1}, which has read x_{t+1} and what follows, but not x_t. The initial state "
+                "of the backward direction belongs after the end, to no step.",
+                lambda x, forwards, backwards: joined(walk(forwards, x)[1:], walk(backwards, x[::-1])[-2::-1]),
+            ),
+            Misconception(
+                "the same weights for both directions",
+                "Two directions, two sets of weights: each walk has its own.",
+                lambda x, forwards, backwards: answer(x, forwards, forwards),
+            ),
+            Misconception(
+                "the batch is turned in place of the steps",
+                "Axis 0 holds the steps, axis 1 the sequences. You have turned the second.",
+                lambda x, forwards, backwards: joined(
+                    walk(forwards, x)[1:], walk(backwards, x[:, ::-1])[1:, ::-1][:, ::-1]
+                ),
+            ),
+            Misconception(
+                "joined in another way",
+                "Both directions are right. Read again how their states are put together.",
+                other_join,
+            ),
+        ),
+    )
+
+
+@exercise(
+    "last-state",
+    chapter="both-directions",
+    name="last_state",
+    title="Where each direction ends",
+    kind="implement",
+    ask={
+        "order": ("steps", "reading"),
+        "padding": ("end", "start"),
+        "first": ("forwards", "backwards"),
+    },
+)
+def last_state(rng: np.random.Generator, order: str, padding: str, first: str) -> Key:
+    def picked(h, rows):
+        return h[rows, np.arange(h.shape[1])]
+
+    def joined(ahead, behind, first=first):
+        return np.concatenate([ahead, behind] if first == "forwards" else [behind, ahead], axis=-1)
+
+    def ends(T, lengths, order=order, padding=padding):
+        """The row in which each direction ends, for each sequence."""
+        if padding == "end":
+            return lengths - 1, lengths - 1 if order == "reading" else np.zeros_like(lengths)
+        return np.full_like(lengths, T - 1), T - 1 if order == "reading" else T - lengths
+
+    def taken(forwards, backwards, rows, first=first):
+        rows = [np.broadcast_to(r, forwards.shape[1]) for r in rows]
+        return joined(picked(forwards, rows[0]), picked(backwards, rows[1]), first)
+
+    def answer(forwards, backwards, lengths):
+        return taken(forwards, backwards, ends(len(forwards), lengths))
+
+    def by_loops(forwards, backwards, lengths):
+        rows = []
+        for b, n in enumerate(lengths):
+            of_steps = range(n) if padding == "end" else range(len(forwards) - n, len(forwards))
+            ahead = forwards[of_steps[-1], b]
+            behind = backwards[of_steps[-1] if order == "reading" else of_steps[0], b]
+            rows.append(np.append(ahead, behind) if first == "forwards" else np.append(behind, ahead))
+        return np.array(rows)
+
+    def by_masks(forwards, backwards, lengths):
+        T = len(forwards)
+        rows = np.arange(T)[:, None]
+        ahead, behind = (rows == end for end in ends(T, lengths))
+        return joined(
+            np.where(ahead[..., None], forwards, 0).sum(axis=0), np.where(behind[..., None], backwards, 0).sum(axis=0)
+        )
+
+    def last_rows(forwards, backwards, lengths):
+        return joined(forwards[-1], backwards[-1] if order == "reading" else backwards[0])
+
+    def other_order(forwards, backwards, lengths):
+        return taken(forwards, backwards, ends(len(forwards), lengths, "steps" if order == "reading" else "reading"))
+
+    def one_off(forwards, backwards, lengths):
+        T = len(forwards)
+        if padding == "start":
+            return taken(forwards, backwards, (T - 1, np.maximum(T - lengths - 1, 0)))
+        beyond = np.minimum(lengths, T - 1)
+        return taken(forwards, backwards, (beyond, beyond if order == "reading" else 0))
+
+    def every_length(forwards, backwards, lengths):
+        ahead, behind = (np.broadcast_to(end, lengths.shape) for end in ends(len(forwards), lengths))
+        return joined(forwards[ahead], backwards[behind])
+
+    def made_of(T, lengths, H):
+        B = len(lengths)
+        return {
+            "forwards": normal(rng, T, B, H),
+            "backwards": normal(rng, T, B, H),
+            "lengths": np.array(lengths),
+        }
+
+    other_padding = "start" if padding == "end" else "end"
+    return Key(
+        answer=answer,
+        also_right=(by_loops, by_masks),
+        axes={"result": "B 2H"},
+        words={
+            "padding": (
+                "padded at the end: its steps stand in rows $0$ to $n - 1$"
+                if padding == "end"
+                else "padded at the start: its steps stand in rows $T - n$ to $T - 1$"
+            ),
+            "order": (
+                "both are sorted by steps: `forwards[r]` and `backwards[r]` belong to the step whose input stands in "
+                "row $r$"
+                if order == "steps"
+                else "both fill the rows of the sequence in the order of their own reading: the first of these rows "
+                "holds the state after the first input that the direction has read. The backward direction has read "
+                "each sequence from its last step to its first"
+            ),
+            "layout": (
+                r"the forward state in the first $H$ entries"
+                if first == "forwards"
+                else r"the backward state in the first $H$ entries"
+            ),
+            "ahead": "lengths - 1" if padding == "end" else "np.full(len(lengths), len(forwards) - 1)",
+            "behind": {
+                ("end", "steps"): "np.zeros(len(lengths), dtype=int)",
+                ("end", "reading"): "lengths - 1",
+                ("start", "steps"): "len(forwards) - lengths",
+                ("start", "reading"): "np.full(len(lengths), len(forwards) - 1)",
+            }[padding, order],
+            "pair": "[ahead, behind]" if first == "forwards" else "[behind, ahead]",
+            "reason": (
+                "Its state stands in the row of that step"
+                if order == "steps"
+                else "In the order of reading, the state with which a direction ended stands last, so that it is the "
+                "same row as for the forward direction"
+            ),
+        },
+        cases=(
+            Case("two sequences", made_of(3, [3, 2], 1)),
+            Case("T = 1", made_of(1, [1, 1], 2)),
+            Case("B = 1", made_of(4, [2], 2)),
+            Case("one step each", made_of(3, [1, 1, 1], 2)),
+            Case("all full", made_of(3, [3, 3, 3], 3)),
+            Case("many lengths", made_of(7, [4, 7, 1, 6], 3)),
+        ),
+        hints=(
+            "Draw one sequence of 2 steps in 3 rows. Which of its inputs does each direction read last?",
+            "The forward direction ends at the sequence's last step, the backward direction at its first.",
+            "In which row does that step stand, with this padding? And its state, in this order?",
+            "h[rows, np.arange(B)] takes from each sequence its own row.",
+        ),
+        misconceptions=(
+            *(
+                ()
+                if (padding, order) == ("start", "reading")  # for which these rows are right
+                else (
+                    Misconception(
+                        "the padding is overlooked",
+                        "You take the same row for all sequences. Where a sequence is shorter, padding stands there."
+                        if padding == "end"
+                        else "The backward direction ends at each sequence's *first* step, which stands after its "
+                        "padding.",
+                        last_rows,
+                    ),
+                )
+            ),
+            Misconception(
+                "the wrong end of the backward direction",
+                "The forward half is right. The backward direction has read *all* where it ends, and one input only "
+                "where it begins. You took the state at its beginning.",
+                other_order,
+            ),
+            *(
+                ()
+                if (padding, order) == ("end", "reading")  # the same rows as with the padding overlooked
+                else (
+                    Misconception(
+                        "padded on the other side",
+                        f"Your rows would be right for sequences that are padded at the {other_padding}.",
+                        lambda forwards, backwards, lengths: taken(
+                            forwards, backwards, ends(len(forwards), lengths, order, other_padding)
+                        ),
+                    ),
+                )
+            ),
+            *(
+                ()
+                if (padding, order) == ("start", "reading")  # where no row has to be computed
+                else (
+                    Misconception(
+                        "one row too late" if padding == "end" else "one row too early",
+                        "Row numbers start at 0: n rows from row 0 on end with row n − 1."
+                        if padding == "end"
+                        else "Row numbers start at 0: the last n of T rows begin with row T − n.",
+                        one_off,
+                    ),
+                )
+            ),
+            Misconception(
+                "every length for every sequence",
+                "h[rows] with an array of rows gives these rows of *all* sequences, (B, B, H). Each sequence needs its "
+                "own row: a second index has to name the sequence.",
+                every_length,
+            ),
+            Misconception(
+                "the halves are swapped",
+                "Both states are right. Read again which of them comes first.",
+                lambda forwards, backwards, lengths: taken(
+                    forwards,
+                    backwards,
+                    ends(len(forwards), lengths),
+                    "backwards" if first == "forwards" else "forwards",
+                ),
+            ),
+        ),
+    )

@@ -1,0 +1,237 @@
+"""Exercises on cliffs and long lags: what a task with a long lag asks for, and what knowing nothing of it costs."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from companion.exercises.model import Case, Drawn, Key, Misconception, exercise
+
+COUNTS = {2: "two", 3: "three", 4: "four", 5: "five"}
+
+
+def _draw_range(rng: np.random.Generator) -> tuple[int, int]:
+    low = int(rng.integers(2, 6))
+    return low, low + int(rng.choice([4, 5, 7, 8]))  # widths for which no two of the answers below agree
+
+
+@exercise(
+    "adding-baseline",
+    chapter="cliffs-and-long-lags",
+    name="baseline",
+    title="What a guess costs",
+    kind="predict",
+    ask={"ends": Drawn((1, 4), _draw_range), "count": (3, 2, 4, 5), "target": ("mean", "sum")},
+)
+def adding_baseline(rng: np.random.Generator, ends: tuple[int, int], count: int, target: str) -> Key:
+    low, high = ends
+    middle, one = (low + high) / 2, (high - low) ** 2 / 12  # of one number
+
+    def best(target, one=one, middle=middle):
+        return (middle, one / count) if target == "mean" else (count * middle, count * one)
+
+    guess, cost = best(target)
+    other = "sum" if target == "mean" else "mean"
+
+    return Key(
+        answer=(guess, cost),
+        also_right=(np.array([guess, cost]), [guess, cost], (round(guess, 3), round(cost, 3))),
+        returns=("guess", "cost"),
+        tolerance=6e-4,
+        words={
+            "low": str(low),
+            "high": str(high),
+            "many": COUNTS[count],
+            "middle": f"{low} + {high}",
+            "guess": "middle" if target == "mean" else f"{count} * middle",
+            "cost": f"one / {count}" if target == "mean" else f"{count} * one",
+            "reason": (
+                f"Dividing the sum by {count} divides its variance by {count}², so that the mean has 1/{count} of the "
+                "variance of one number."
+                if target == "mean"
+                else f"So the sum has {count} times the variance of one number."
+            ),
+        },
+        hints=(
+            "Which constant has the smallest mean squared error? And what is that error called in statistics?",
+            "The best constant is the mean of the target, and it pays the target's variance. One number from [0, 1] "
+            "has the variance 1/12.",
+            "Stretching a number by a factor multiplies its variance by the square of the factor. Variances of "
+            "independent numbers add up.",
+        ),
+        misconceptions=(
+            Misconception(
+                f"the {other} for the {target}",
+                f"These are guess and cost for the {other} of the marked numbers. The target is their {target}.",
+                best(other),
+            ),
+            Misconception(
+                "the marked numbers treated as one",
+                "The guess is right. The cost is that of numbers which rise and fall together. Independent ones partly "
+                "make up for each other: their variances add up, their deviations do not.",
+                (guess, one if target == "mean" else count**2 * one),
+            ),
+            Misconception(
+                "the width of the range is not squared",
+                "A number that varies over twice the width has four times the variance: 1/12 belongs to the width 1.",
+                best(target, one=(high - low) / 12),
+            ),
+            Misconception(
+                "a standard deviation for a variance",
+                "The cost is a mean *squared* error. You have taken a root.",
+                (guess, cost**0.5),
+            ),
+            Misconception(
+                "the constant 0",
+                "Zero is a constant, and not the best one: this cost is the mean square of the target itself.",
+                (0.0, cost + guess**2),
+            ),
+            Misconception(
+                "numbers from 0 to 1",
+                "So it is in the chapter. Here the range is another one, and both the guess and the cost change with "
+                "it.",
+                best(target, one=1 / 12, middle=0.5),
+            ),
+        ),
+    )
+
+
+TARGETS = {  # as prose has it, and as code of the variables early and late
+    "sum": ("the sum of the two marked numbers", "early + late"),
+    "difference": ("the later marked number minus the earlier one", "late - early"),
+    "product": ("the product of the two marked numbers", "early * late"),
+    "larger": ("the larger of the two marked numbers", "np.maximum(early, late)"),
+}
+LAGS = {  # as prose has it, and as code of the variables x, first and last
+    "earlier": ("from the earlier marked step to step $T$", "len(x) - 1 - first"),
+    "between": ("from the earlier to the later marked step", "last - first"),
+    "later": ("from the later marked step to step $T$", "len(x) - 1 - last"),
+}
+
+
+@exercise(
+    "lag-targets",
+    chapter="cliffs-and-long-lags",
+    name="targets_and_lag",
+    title="Targets and lags of an adding problem",
+    kind="implement",
+    ask={"target": tuple(TARGETS), "lag": tuple(LAGS)},
+)
+def lag_targets(rng: np.random.Generator, target: str, lag: str) -> Key:
+    def combined(early, late):
+        return {
+            "sum": early + late,
+            "difference": late - early,
+            "product": early * late,
+            "larger": np.maximum(early, late),
+        }[target]
+
+    def steps(T, first, last, lag=lag):
+        return {"earlier": T - 1 - first, "between": last - first, "later": T - 1 - last}[lag]
+
+    def found(x):
+        first, last = x[..., 1].argmax(axis=0), len(x) - 1 - x[::-1, :, 1].argmax(axis=0)
+        columns = np.arange(x.shape[1])
+        return first, last, x[first, columns, 0], x[last, columns, 0]
+
+    def answer(x):
+        first, last, early, late = found(x)
+        return combined(early, late)[None, :, None], steps(len(x), first, last)
+
+    def by_loops(x):
+        T, B = x.shape[:2]
+        targets, lags = np.zeros((1, B, 1)), np.zeros(B, int)
+        for b in range(B):
+            first, last = (t for t in range(T) if x[t, b, 1] == 1)
+            targets[0, b, 0] = combined(x[first, b, 0], x[last, b, 0])
+            lags[b] = steps(T, first, last)
+        return targets, lags
+
+    def by_halves(x):
+        half = len(x) // 2
+        early, late = ((part[..., 0] * part[..., 1]).sum(axis=0) for part in (x[:half], x[half:]))
+        rows = np.arange(len(x))[:, None] * x[..., 1]
+        first, last = rows[:half].sum(axis=0).astype(int), rows[half:].sum(axis=0).astype(int)
+        return combined(early, late)[None, :, None], steps(len(x), first, last)
+
+    def unmarked(x):
+        everything = {
+            "sum": x[..., 0].sum(axis=0),
+            "difference": x[-1, :, 0] - x[0, :, 0],
+            "product": x[..., 0].prod(axis=0),
+            "larger": x[..., 0].max(axis=0),
+        }[target]
+        return everything[None, :, None], answer(x)[1]
+
+    def only_first(x):
+        first, _, early, _ = found(x)
+        return combined(early, early)[None, :, None], steps(len(x), first, first)
+
+    def other_lag(x):
+        first, last, _, _ = found(x)
+        other = {"earlier": "between", "between": "earlier", "later": "earlier"}[lag]
+        return answer(x)[0], steps(len(x), first, last, other)
+
+    def made_of(T, B):
+        markers = np.zeros((T, B))
+        for half in (slice(0, T // 2), slice(T // 2, T)):
+            rows = np.arange(T)[half]
+            markers[rng.choice(rows, B), np.arange(B)] = 1
+        return {"x": np.stack([rng.uniform(size=(T, B)), markers], axis=-1)}
+
+    return Key(
+        answer=answer,
+        also_right=(by_loops, by_halves),
+        returns=("targets", "lag"),
+        axes={"targets": "answer B O", "lag": "B"},
+        words={
+            "target": TARGETS[target][0],
+            "target_code": TARGETS[target][1],
+            "lag": LAGS[lag][0],
+            "lag_code": LAGS[lag][1],
+        },
+        cases=tuple(
+            Case(name, made_of(T, B))
+            for name, T, B in (
+                ("four steps", 4, 2),
+                ("T = 2, both marked", 2, 1),
+                ("B = 1", 6, 1),
+                ("T is odd", 7, 3),
+                ("T = B", 5, 5),
+                ("thirty steps", 30, 4),
+            )
+        ),
+        hints=(
+            "Find, for each sequence, the rows in which its marker is 1. There are two.",
+            "argmax along the steps gives the first row with the largest entry. Turned round, it gives the last.",
+            "One index for each sequence, together with np.arange(B), picks one number from each.",
+            "Row r of x is step r + 1, and the last row is T − 1. How many steps lie between two rows?",
+        ),
+        misconceptions=(
+            Misconception(
+                "marked or not",
+                "All numbers of a sequence have come in. Only the two whose marker is 1 count.",
+                unmarked,
+            ),
+            Misconception(
+                "the earlier mark twice",
+                "argmax finds the *first* row with a 1. Where do you look for the second mark?",
+                only_first,
+            ),
+            Misconception(
+                "the lag is one too large",
+                "Row r holds step r + 1, and the last of T rows is row T − 1. For a mark in the last row, no step lies "
+                "between it and the end. Count for T = 2 by hand.",
+                lambda x: (answer(x)[0], answer(x)[1] + 1),
+            ),
+            Misconception(
+                "another lag",
+                "You measure between other places. Read again from where to where the lag goes.",
+                other_lag,
+            ),
+            Misconception(
+                "one target for the whole batch",
+                "Sequences have nothing to do with each other: each has its own target, along axis 1.",
+                lambda x: (answer(x)[0].sum(axis=1, keepdims=True), answer(x)[1]),
+            ),
+        ),
+    )

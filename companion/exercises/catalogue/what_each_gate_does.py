@@ -1,0 +1,357 @@
+"""Exercises on what gates are for: an LSTM with one gate held still, and weights by hand that store a marked bit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from companion.exercises.gates import each_step_size, weights
+from companion.exercises.inputs import normal
+from companion.exercises.model import Key, Misconception, exercise
+from companion.functions import sigmoid
+from companion.gated import LSTM
+from companion.recurrent import forward, weight_shapes
+
+CHAPTER = "what-each-gate-does"
+
+
+@exercise(
+    "ablate-gate",
+    chapter=CHAPTER,
+    name="ablated_step",
+    title="A step without one of the gates",
+    kind="implement",
+    ask={"without": ("f", "i", "o"), "value": (1.0, 0.9, 0.8)},
+)
+def ablate(rng: np.random.Generator, without: str, value: float) -> Key:
+    names = {"i": "input gate", "f": "forget gate", "o": "output gate"}
+
+    def sums(x, h, w):
+        return {k: x @ w[f"W_x{k}"].T + h @ w[f"W_h{k}"].T + w[f"b_{k}"] for k in "ifgo"}
+
+    def step(x, h, c, w, held=without, at=value, squash=np.tanh, show=lambda old, new: np.tanh(new)):
+        """The step with a gate held at a value; what is wrong is said by the last four arguments."""
+        a = sums(x, h, w)
+        i, f, o = (np.full_like(c, at) if k == held else sigmoid(a[k]) for k in "ifo")
+        c_new = f * c + i * squash(a["g"])
+        return o * show(c, c_new), c_new
+
+    def answer(x, h, c, w):
+        return step(x, h, c, w)
+
+    def as_lstm(x, h, c, w):
+        """The whole LSTM, its gate held by a bias: no weights, and the pre-activation that gives the value."""
+        shut = {name: np.zeros_like(w[name]) for name in (f"W_x{without}", f"W_h{without}")}
+        bias = 40.0 if value == 1 else float(np.log(value / (1 - value)))
+        w = {**w, **shut, f"b_{without}": np.full_like(w[f"b_{without}"], bias)}
+        _, tape = forward(LSTM(x.shape[1], h.shape[1]), w, x[None], {"h": h, "c": c})
+        return tape["h"][1], tape["c"][1]
+
+    def by_loops(x, h, c, w):
+        h_new, c_new = np.empty_like(h), np.empty_like(c)
+        for n in range(len(h)):
+            for u in range(h.shape[1]):
+                a = {
+                    k: w[f"W_x{k}"][u] @ x[n] + w[f"W_h{k}"][u] @ h[n] + w[f"b_{k}"][u] for k in "ifgo" if k != without
+                }
+                s = {k: np.tanh(a[k]) if k == "g" else sigmoid(a[k]) for k in a} | {without: value}
+                c_new[n, u] = s["f"] * c[n, u] + s["i"] * s["g"]
+                h_new[n, u] = s["o"] * np.tanh(c_new[n, u])
+        return h_new, c_new
+
+    shown = f"{value:g}"
+    code = {k: shown if k == without else f'sigmoid(a["{k}"])' for k in "ifo"}
+    after = {"f": "i", "i": "o", "o": "f"}[without]
+    return Key(
+        answer=answer,
+        also_right=(as_lstm, by_loops),
+        returns=("h", "c"),
+        axes={"h": "B H", "c": "B H"},
+        words={
+            "gate": names[without],
+            "k": without,
+            "value": shown,
+            "rest": "".join(k for k in "ifgo" if k != without),
+            **{f"code_{k}": code[k] for k in "ifo"},
+            "means": {
+                "f": "keeps the same share of its content at every step, whatever is read",
+                "i": "lets the same share of every candidate in, whatever is read",
+                "o": "is shown to the same share at every step, whatever is read",
+            }[without],
+        },
+        cases=each_step_size(
+            lambda s: {
+                "x": normal(rng, s.B, s.I, scale=1.0),
+                "h": np.tanh(normal(rng, s.B, s.H)),
+                "c": normal(rng, s.B, s.H, scale=1.0),
+                "w": weights(rng, s.I, s.H, "ifgo"),
+            }
+        ),
+        hints=(
+            "Write the LSTM's step as always. Which one line is another?",
+            f"The gate's value is {shown} in all units and all sequences. Its pre-activation is not needed at all.",
+        ),
+        misconceptions=(
+            Misconception(
+                "no gate is removed",
+                f"These are the whole LSTM's numbers. What is the {names[without]} here?",
+                lambda x, h, c, w: step(x, h, c, w, held=""),
+            ),
+            Misconception(
+                f"the {names[after]} is held in the place of the {names[without]}",
+                "Which of the three letters i, f, o belongs to the gate that is taken away?",
+                lambda x, h, c, w: step(x, h, c, w, held=after),
+            ),
+            Misconception(
+                "the gate is shut",
+                "To take a gate away is to let things pass, not to stop them: which value has it now?",
+                lambda x, h, c, w: step(x, h, c, w, at=0.0),
+            ),
+            Misconception(
+                "the pre-activation is held, not the gate",
+                "Does your constant go through σ? What is σ of it?",
+                lambda x, h, c, w: step(x, h, c, w, at=float(sigmoid(np.array(value)))),
+            ),
+            Misconception(
+                "the gate's weights are zero, and the gate one half",
+                "Without weights a gate stands at σ(0). That is another value than the one asked for.",
+                lambda x, h, c, w: step(x, h, c, w, at=0.5),
+            ),
+            Misconception(
+                "the tanh before the cell has gone too",
+                "Only a gate is taken away. The candidate is squashed as before.",
+                lambda x, h, c, w: step(x, h, c, w, squash=lambda a: a),
+            ),
+            Misconception(
+                "the tanh after the cell has gone too",
+                "Only a gate is taken away. The state shows the squashed cell as before.",
+                lambda x, h, c, w: step(x, h, c, w, show=lambda old, new: new),
+            ),
+            Misconception(
+                "the state shows the old cell",
+                "Which cell stands in the last equation, that of this step or that of the step before?",
+                lambda x, h, c, w: step(x, h, c, w, show=lambda old, new: np.tanh(old)),
+            ),
+        ),
+    )
+
+
+HOLD = 200  # steps for which a bit has to be held
+BEYOND = 0.5  # how far from zero the state has to be
+SIGNED = 0.1  # how far from zero it must be to have a sign that means something
+SHAPES = weight_shapes(LSTM(2, 1))
+FORM, SIZE = "the twelve weights and their shapes", "the distance of the state from zero"
+
+
+def _probes() -> dict[str, tuple[list[int], list[int], int, int]]:
+    """Sequences in which bit 1 is stored: bits, the marked steps, and the first and last step at which it must show."""
+    any_bits = np.random.default_rng(7).integers(2, size=HOLD).tolist()
+    return {
+        "at once": ([1], [1], 1, 1),
+        "while the other bit goes by": ([1, 0], [1], 2, 2),
+        "while the same bit goes by": ([1] * 21, [1], 2, 21),
+        f"over {HOLD} steps": ([0, 1, 1, 0, 0, 1, *any_bits], [6], 6, 5 + HOLD),
+        "after the other one": ([0, 0, 0, 1, 0, 1, 1, 1, 0, 0, 0], [1, 2, 3, 8], 8, 11),
+    }
+
+
+def _problem(value: Any) -> str:
+    """What is wrong with the form of the weights; '' where nothing is."""
+    if not isinstance(value, dict):
+        return "no dictionary"
+    for name, shape in SHAPES.items():
+        if name not in value:
+            return f"{name} is missing"
+        try:
+            array = np.asarray(value[name])
+        except ValueError:
+            return f"{name} is no array"
+        if array.dtype.kind not in "biuf" or not np.isfinite(array).all():
+            return f"{name} holds something that is no finite number"
+        if array.shape != shape:
+            return f"{name} has shape {array.shape}, where {shape} should be"
+    strange = set(value) - set(SHAPES)
+    return f"{min(strange)} is none of the twelve" if strange else ""
+
+
+def _run(w: Mapping[str, Any], x: np.ndarray) -> np.ndarray:
+    """The states of a one-unit LSTM, (T + 1, B), from x (T, B, 2)."""
+    of_x = {k: (x @ np.asarray(w[f"W_x{k}"], float).T + np.asarray(w[f"b_{k}"], float))[..., 0] for k in "ifgo"}
+    of_h = {k: float(np.asarray(w[f"W_h{k}"])[0, 0]) for k in "ifgo"}
+    h = [np.zeros(x.shape[1])]
+    c = h[0]
+    for t in range(len(x)):
+        a = {k: of_x[k][t] + of_h[k] * h[-1] for k in "ifgo"}
+        c = sigmoid(a["f"]) * c + sigmoid(a["i"]) * np.tanh(a["g"])
+        h.append(sigmoid(a["o"]) * np.tanh(c))
+    return np.stack(h)
+
+
+@exercise(
+    "latch",
+    chapter=CHAPTER,
+    name="latch",
+    title="A latch for the last marked bit",
+    kind="open",
+    ask={
+        "bits": ((0, 1), (1, 2), (1, 3), (-1, 0)),
+        "marks": ((1, 0), (0, 1), (-1, 0)),
+        "columns": ("bit first", "mark first"),
+        "sign": ("positive", "negative"),
+    },
+)
+def latch(rng: np.random.Generator, bits: tuple[int, int], marks: tuple[int, int], columns: str, sign: str) -> Key:
+    marked, unmarked = marks
+    up = 1 if sign == "positive" else -1  # the sign of the state that stands for the larger bit
+
+    def pair(of_bit, of_mark):
+        return [of_bit, of_mark] if columns == "bit first" else [of_mark, of_bit]
+
+    def probed(w):
+        """Name of the probe → states (T + 1, 2): of the sequence that stores the larger bit, and the smaller."""
+        probes = _probes()
+        longest = max(len(seen) for seen, *_ in probes.values())
+        bit_at, mark_at = pair(0, 1)
+        x = np.full((longest, 2 * len(probes), 2), float(bits[0]))
+        x[..., mark_at] = unmarked
+        for n, (seen, at, *_) in enumerate(probes.values()):
+            x[: len(seen), 2 * n, bit_at] = [bits[b] for b in seen]
+            x[: len(seen), 2 * n + 1, bit_at] = [bits[1 - b] for b in seen]
+            x[np.array(at)[:, None] - 1, [2 * n, 2 * n + 1], mark_at] = marked
+        h = _run(w, x)
+        return {name: h[: len(seen) + 1, 2 * n : 2 * n + 2] for n, (name, (seen, *_)) in enumerate(probes.items())}
+
+    def sign_of(states, wanted):
+        """'positive', 'negative' or 'near zero': what is wanted if all states have it, else the first other."""
+        wrong = states[~(wanted * states > SIGNED)]
+        state = wrong[0] if len(wrong) else wanted
+        return "positive" if state > SIGNED else "negative" if state < -SIGNED else "near zero"
+
+    def view(arguments, value):
+        problem = _problem(value)
+        facts, h = {FORM: problem or "as asked"}, {} if problem else probed(value)
+        for name, (_, _, first, last) in _probes().items():
+            for column, (bit, wanted) in enumerate(((bits[1], up), (bits[0], -up))):
+                states = h[name][first : last + 1, column] if h else np.zeros(0)
+                facts[f"the state for a {bit} {name}"] = "unknown" if problem else sign_of(states, wanted)
+        if problem:
+            return facts | {SIZE: "unknown"}
+        far = all((np.abs(h[name][at[0] :]) >= BEYOND).all() for name, (_, at, *_) in _probes().items())
+        return facts | {SIZE: f"at least {BEYOND}" if far else f"below {BEYOND} at some step"}
+
+    def by_bit(full):
+        """Weight and bias of something that goes from −full for the smaller bit to full for the larger."""
+        return 2 * full / (bits[1] - bits[0]), -full * (bits[0] + bits[1]) / (bits[1] - bits[0])
+
+    def by_mark(full):
+        """Weight and bias of something that goes from −full without a mark to full with one."""
+        return 2 * full / (marked - unmarked), -full * (marked + unmarked) / (marked - unmarked)
+
+    def machine(gate=30.0, full=20.0, **others):
+        w = {name: np.zeros(shape) for name, shape in SHAPES.items()}
+        (of_mark, b_i), (of_bit, b_g) = by_mark(gate), by_bit(up * full)
+        w |= {"W_xi": np.array([pair(0.0, of_mark)]), "b_i": np.array([b_i])}
+        w |= {"W_xf": np.array([pair(0.0, -of_mark)]), "b_f": np.array([-b_i])}
+        w |= {"W_xg": np.array([pair(of_bit, 0.0)]), "b_g": np.array([b_g])}
+        return w | {"b_o": np.array([gate])} | others
+
+    right = machine()
+    gentle = machine(gate=12.0, full=1.0)  # the candidate is not saturated
+    fed_back = machine(  # gates and candidate also read the state, without harm
+        gate=25.0, full=20.0, W_hi=np.array([[0.5]]), W_hg=np.array([[0.7]]), W_ho=np.array([[-2.0]])
+    )
+    open_always, no_weights = np.array([30.0]), np.zeros((1, 2))
+    mirrored = machine() | {name: machine()[name][:, ::-1].copy() for name in ("W_xi", "W_xf", "W_xg")}
+
+    exchanged = (
+        Misconception(
+            "bit and mark exchanged",
+            f"Which column of W_xk belongs to which entry of the input? It is {columns}.",
+            mirrored,
+        ),
+    )
+    if view({}, mirrored) == view({}, machine(gate=0.0, full=0.0)):
+        exchanged = ()  # with these numbers nothing is ever written, which can have many causes
+
+    def code(name):
+        """A weight as code has it: [[0, 60]]."""
+        return str([[f"{entry:g}" for entry in row] for row in np.atleast_2d(right[name])]).replace("'", "")
+
+    def vector(name):
+        return code(name)[1:-1]
+
+    return Key(
+        answer=right,
+        also_right=(gentle, fed_back),
+        view=view,
+        words={
+            "low": f"{bits[0]}".replace("-", "−"),
+            "high": str(bits[1]),
+            "marked": f"{marked}".replace("-", "−"),
+            "unmarked": str(unmarked),
+            "pair": "the bit, then the mark" if columns == "bit first" else "the mark, then the bit",
+            "for_high": r"h_t \ge 0.5" if up == 1 else r"h_t \le -0.5",
+            "for_low": r"h_t \le -0.5" if up == 1 else r"h_t \ge 0.5",
+            "hold": str(HOLD),
+            **{f"W_x{k}": code(f"W_x{k}") for k in "ifg"},
+            **{f"b_{k}": vector(f"b_{k}") for k in "ifgo"},
+        },
+        hints=(
+            "Say for each of the four, i, f, g and o, what its value should be at a marked step and at an unmarked "
+            "one. Only then think of weights.",
+            "A gate that should be 1 needs a large pre-activation, such as 30, and one that should be 0 the same with "
+            "a minus. Which entry of the input decides about i and f?",
+            f"The candidate should be near 1 for one bit and near −1 for the other. The bits are {bits[0]} and "
+            f"{bits[1]}: a weight alone does not put zero between them, a weight and a bias do.",
+        ),
+        misconceptions=(
+            Misconception(
+                "the forget gate opens with the mark",
+                "What is f at an unmarked step, and what becomes of the cell then? A forget gate keeps when it is 1.",
+                machine(W_xf=right["W_xi"].copy(), b_f=right["b_i"].copy()),
+            ),
+            Misconception(
+                "the input gate is open at all steps",
+                "A bit is lost when the other one goes by without a mark. Which gate should keep the other out?",
+                machine(W_xi=no_weights.copy(), b_i=open_always.copy()),
+            ),
+            Misconception(
+                "the forget gate is open at all steps",
+                "A second marked bit is added to the first. What should become of the old one when a new one comes?",
+                machine(W_xf=no_weights.copy(), b_f=open_always.copy()),
+            ),
+            Misconception(
+                "the candidate does not tell the two bits apart by its sign",
+                f"What is the candidate's pre-activation for a {bits[0]}, and for a {bits[1]}? One should be negative.",
+                machine(b_g=np.zeros(1)),
+            ),
+            *exchanged,
+            Misconception(
+                "stores without a mark, and holds with one",
+                f"A bit is to be stored where the mark is {marked}. What are i and f there?",
+                machine(
+                    W_xi=right["W_xf"].copy(),
+                    b_i=right["b_f"].copy(),
+                    W_xf=right["W_xi"].copy(),
+                    b_f=right["b_i"].copy(),
+                ),
+            ),
+            Misconception(
+                "the sign is the other way round",
+                f"Which sign of the state should stand for a {bits[1]}?",
+                machine(W_xg=-right["W_xg"], b_g=-right["b_g"]),
+            ),
+            Misconception(
+                "the output gate is half open",
+                "All signs are right, but the state is too near to zero. What is o with these weights?",
+                machine(b_o=np.zeros(1)),
+            ),
+            Misconception(
+                "the gates leak",
+                "It works for some steps and not for hundreds. How much is lost at each unmarked step, and let in?",
+                machine(gate=3.0),
+            ),
+        ),
+    )

@@ -98,7 +98,7 @@ def read_parts(root: Path) -> dict[str, list[Chapter]]:
     return {
         caption: [read_chapter(read_page(root / file), Path(file).name) for file in of_part if file.startswith("book/")]
         for caption, of_part in files.items()
-        if any(file.startswith("book/") for file in of_part)
+        if not of_part or any(file.startswith("book/") for file in of_part)
     }
 
 

@@ -371,7 +371,10 @@ def _rendered(
     copies = []
     for cell in cells:
         tags = _tags(cell)
-        source = fill(cell.source, words)
+        try:
+            source = fill(cell.source, words)
+        except ValueError as error:
+            raise Refusal(f"{text.chapter}, {of.id}: {error}") from None
         copies.append(_code(source, tags) if cell.cell_type == "code" else _markdown(source, tags))
     return copies
 

@@ -97,6 +97,8 @@ def lighten(app: Sphinx, error: Exception | None) -> None:
         after = re.sub(r"\s*<(script|link)\b[^>]*fontawesome\.js[^>]*>(</script>)?", "", before)
         # docutils calls the bibliography a list, but its entries are no list items and hold links between them
         after = after.replace('<div role="list" class="citation-list">', '<div class="citation-list">')
+        # the arrow that opens a section of the contents has no name for who cannot see it
+        after = after.replace("<summary><span", '<summary aria-label="Pages of this section"><span')
         if after != before:
             path.write_text(after, encoding="utf-8", newline="\n")
     for path in {*site.glob("_static/scripts/fontawesome.js*"), *site.glob("_static/**/*.map")}:

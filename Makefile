@@ -4,7 +4,7 @@
 PYTHON ?= python3
 RUN = $(PYTHON) run.py
 
-.PHONY: help book test test-fast mutants bench notebooks text exercises cohort serve lock address check-env clean
+.PHONY: help book test test-fast mutants bench notebooks text exercises cohort autograder serve lock address check-env clean
 
 help:
 	@$(RUN) --help
@@ -26,6 +26,9 @@ notebooks text exercises: ## make notebooks NAMES="unrolling language-models"
 
 cohort: ## make cohort CLASS=2027 OUT=../class-2027
 	@$(RUN) $@ "$(CLASS)" "$(OUT)"
+
+autograder: ## make autograder CHAPTER=unrolling COHORT=2027 CHECKS=../hidden.py
+	@$(RUN) $@ $(CHAPTER) $(if $(COHORT),--cohort "$(COHORT)") $(if $(CHECKS),--checks "$(CHECKS)")
 
 address: ## make address URL=https://github.com/OWNER/REPOSITORY
 	@$(RUN) $@ $(URL)

@@ -34,8 +34,7 @@ INPUTS = ("requirements.txt", "requirements-data.txt", "constraints.txt", "pypro
 CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 
 BOOK = [str(VENV / SCRIPTS / f"jupyter-book{EXE}"), "build", ".", "-W", "-n", "--keep-going"]
-# tests that start kernels are one group: of two that start at once, one may be given a port that the other has taken
-PYTEST = [str(PYTHON), "-m", "pytest", "-q", "-n", "2", "--dist", "loadgroup"]
+PYTEST = [str(PYTHON), "-m", "pytest", "-q", "-n", "2"]  # tests/conftest.py says which tests run one by one
 NBVAL = [
     *(str(PYTHON), "-m", "pytest", "-q", "-n", "2", "--dist", "loadfile"),
     *("--nbval", "--nbval-current-env", "--nbval-cell-timeout", "300"),
@@ -205,6 +204,11 @@ def cohort(arguments: list[str]) -> int:
     return exercises(["--cohort", arguments[0], "--out", arguments[1]])
 
 
+def autograder(arguments: list[str]) -> int:
+    set_up()
+    return run([str(PYTHON), "tools/autograder.py", *arguments])
+
+
 def text(arguments: list[str]) -> int:
     set_up()
     return run([str(PYTHON), "tools/notebooks.py", "--to-text", *arguments], notebooks=True)
@@ -258,6 +262,10 @@ COMMANDS = {
     "notebooks": (notebooks, "execute book/text/NAME.md into book/NAME.ipynb (default: all); list their equations"),
     "exercises": (exercises, "make the exercises' notebooks from exercises/text/NAME.md (default: all)"),
     "cohort": (cohort, "make the notebooks of a class, with questions of its own: cohort NAME FOLDER"),
+    "autograder": (
+        autograder,
+        "pack a chapter's autograder for Gradescope: autograder CHAPTER [--cohort NAME] [--checks FILE]",
+    ),
     "text": (text, "bring edits made in Jupyter back to book/text"),
     "serve": (serve, "build the book and show it on this machine [PORT]"),
     "lock": (lock, "refresh constraints.txt"),
@@ -271,7 +279,7 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog="commands:\n" + "\n".join(f"  {name:<11}{what}" for name, (_, what) in COMMANDS.items()),
+        epilog="commands:\n" + "\n".join(f"  {name:<12}{what}" for name, (_, what) in COMMANDS.items()),
     )
     parser.add_argument("command", choices=COMMANDS, metavar="COMMAND")
     parser.add_argument("arguments", nargs=argparse.REMAINDER, help="chapters' names, a port or an address")

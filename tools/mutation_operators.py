@@ -227,7 +227,12 @@ class Mutant:
         return f"{self.module}.{self.function} | {self.operator} | {self.change} | {self.occurrence}"
 
 
-def mutants_of(module: str, source: str, fields: Mapping[str, tuple[str, ...]] | None = None) -> list[Mutant]:
+def mutants_of(
+    module: str,
+    source: str,
+    fields: Mapping[str, tuple[str, ...]] | None = None,
+    operators: Mapping[str, Callable[[ast.AST, Scope], Iterator[ast.AST]]] = OPERATORS,
+) -> list[Mutant]:
     """All mutants of a module, each once, in the order of its text; `fields` as of `fields_of`, by default its own."""
     tree = ast.parse(source)
     found: list[Mutant] = []
@@ -236,7 +241,7 @@ def mutants_of(module: str, source: str, fields: Mapping[str, tuple[str, ...]] |
     outermost = Scope(module, fields=fields_of([source]) if fields is None else fields)
     for place in places(tree, outermost, tree.body[0], ()):
         before = place.text()
-        for operator, variants in OPERATORS.items():
+        for operator, variants in operators.items():
             for node in variants(place.node, place.scope):
                 place.put(node)
                 statement = node if place.node is place.statement else place.statement

@@ -207,7 +207,6 @@ reason = "an old claim"
 """
 
 
-@pytest.mark.xdist_group("kernels")
 def test_mutants_are_killed_by_tests_and_notebooks_and_hang_and_survive(tmp_path):
     for folder in ("companion", "tests", "book"):
         (tmp_path / folder).mkdir()

@@ -11,8 +11,6 @@ import nbformat
 import notebooks as tool
 import pytest
 
-pytestmark = pytest.mark.xdist_group("kernels")
-
 TEXT = """\
 ---
 kernelspec:

@@ -8,8 +8,6 @@ import sys
 import pytest
 from notebooks import ROOT
 
-pytestmark = pytest.mark.xdist_group("kernels")
-
 FAULTS = {  # chapter → the file of companion, a line in it, and the line with another sign
     "unrolling": (
         "walk.py",  # h_t = tanh(… − W_hh h_{t-1} …)

@@ -1,0 +1,111 @@
+"""The table of progress: what has passed stays passed, and each class has its own."""
+
+import pytest
+
+from companion.exercises import check, cohort, hint, progress, records
+from companion.exercises.catalogue import exercises, find, of_chapter
+from companion.exercises.model import key
+from companion.exercises.progress import table
+from companion.exercises.records import Record
+from companion.exercises.worked import chapters
+
+ID = "bptt-dU"
+CHAPTER = find(ID).chapter
+
+
+@pytest.fixture(autouse=True)
+def file(tmp_path, monkeypatch):
+    monkeypatch.setenv("UNROLLED_PROGRESS", str(tmp_path / "progress.jsonl"))
+    monkeypatch.setattr(records, "_MEMORY", [])
+    return tmp_path / "progress.jsonl"
+
+
+def row(found, id=ID):
+    return next(row for row in found.rows if row.exercise == id)
+
+
+def checks(*states, id=ID, cohort=""):
+    return [Record(id, cohort, "check", state) for state in states]
+
+
+@pytest.mark.parametrize(
+    ("states", "state", "count"),
+    [
+        ((), "not attempted", 0),
+        (("not attempted",), "not attempted", 0),
+        (("failed",), "tried", 1),
+        (("not attempted", "failed", "failed"), "tried", 2),
+        (("failed", "passed"), "passed", 2),
+        (("passed", "failed"), "passed", 2),
+        (("passed", "not attempted"), "passed", 1),
+    ],
+)
+def test_a_state_is_the_best_that_was_reached(states, state, count):
+    found = row(table(checks(*states)))
+    assert (found.state, found.checks) == (state, count)
+
+
+def test_every_exercise_has_a_row_chapter_by_chapter():
+    found = table([])
+    assert sorted(r.exercise for r in found.rows) == sorted(exercises())
+    order = list(dict.fromkeys(r.chapter for r in found.rows))
+    assert order == [name for name in chapters() if of_chapter(name)]
+    assert {r.chapter_title for r in table([], CHAPTER).rows} == {chapters()[CHAPTER]}
+    assert {r.exercise for r in table([], CHAPTER).rows} == {e.id for e in of_chapter(CHAPTER)}
+
+
+def test_hints_are_counted_once_each():
+    hints = [Record(ID, "", "hint", number) for number in ("1", "2", "1")]
+    assert row(table(hints)).hints == 2 and row(table(hints)).state == "not attempted"
+
+
+def test_each_class_has_its_own():
+    found = checks("passed", cohort="2027") + checks("failed")
+    assert row(table(found)).state == "tried"
+    assert row(table(found, cohort="2027")).state == "passed"
+    assert row(table(found, cohort="2028")).state == "not attempted"
+
+
+def test_checks_of_a_class_are_told_apart_and_a_name_is_as_good_as_a_number():
+    check_2027, _, progress_2027 = cohort(2027)
+    check_2027(ID, key(find(ID), 2027).answer)
+    assert row(progress_2027()).state == "passed" and row(progress(cohort="2027")).state == "passed"
+    assert row(progress()).state == "not attempted"
+    check(ID, key(find(ID), 2027).answer)
+    assert row(progress()).state == "tried", "the answer of a class is wrong in the book"
+
+
+def test_a_passed_exercise_stays_passed():
+    assert check(ID, key(find(ID)).answer)
+    check(ID, lambda dh, h, x: None)
+    check(ID, ...)
+    assert row(progress()).state == "passed"
+
+
+def test_an_exercise_that_is_no_more_is_passed_over(file):
+    check(ID, key(find(ID)).answer)
+    records.add(Record("gone", "", "check", "passed"))
+    assert progress().head() == f"1 of {len(exercises())} exercises passed"
+
+
+def test_as_text():
+    hint(ID)
+    check(ID, lambda dh, h, x: None)
+    lines = repr(progress(CHAPTER)).splitlines()
+    assert lines[:2] == [f"0 of {len(of_chapter(CHAPTER))} exercises passed", chapters()[CHAPTER]]
+    (line,) = [line for line in lines if f" {ID} " in line]
+    assert line.startswith("  ✗ bptt-dU") and line.endswith(f"{find(ID).title} (1 check, 1 hint)")
+    assert repr(progress(CHAPTER)) == repr(progress(CHAPTER))
+
+
+def test_as_html():
+    check(ID, key(find(ID)).answer)
+    page = progress()._repr_html_()
+    assert f"✓ <code>{ID}</code>" in page and "1 check)" in page and "1 checks" not in page
+    assert page.count("<div") == page.count("</div>") and page.count("<strong>") == 1 + len(chapters())
+    assert "color:inherit" in page and "#" not in page.replace("&#x27;", "")
+
+
+def test_an_unknown_chapter_names_those_that_there_are():
+    with pytest.raises(ValueError, match=f"chapter: expected one of .*{CHAPTER}.*, got 'nowhere'"):
+        progress("nowhere")

@@ -12,12 +12,13 @@ A teacher's class has questions of its own: ``check, hint, progress = cohort(202
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from companion.exercises import records
 from companion.exercises.attempts import attempt
 from companion.exercises.catalogue import find
-from companion.exercises.hints import Hint, step
+from companion.exercises.hints import Hint, following, step
 from companion.exercises.judging import judge, prepare
 from companion.exercises.model import Cohort
 from companion.exercises.progress import Progress, table
@@ -47,12 +48,18 @@ def check(id: str, answer: Any, *, cohort: Cohort = None) -> Report:
 def hint(id: str, step_number: int | None = None, *, cohort: Cohort = None) -> Hint:
     """The next hint of an exercise, or the one with this number; after the last one comes the worked solution.
 
+    Args:
+        id: of the exercise.
+        step_number: of the hint, from 1; any number above the last hint's is the solution's.
+        cohort: whose questions these are; the book's when left out.
+
     Raises:
-        ValueError: when there is no such exercise or no hint of this number.
+        ValueError: when there is no such exercise, or the number is not a whole number from 1.
     """
     exercise = find(id)
     shown = [r for r in records.read() if (r.exercise, r.cohort, r.event) == (exercise.id, _named(cohort), "hint")]
-    found = step(exercise, cohort, len({r.what for r in shown}) + 1 if step_number is None else step_number)
+    number = following({r.what for r in shown}) if step_number is None else step_number
+    found = step(exercise, cohort, number)
     records.add(records.Record(exercise.id, _named(cohort), "hint", str(found.number)))
     return found
 
@@ -68,8 +75,6 @@ def progress(chapter: str | None = None, *, cohort: Cohort = None) -> Progress:
 
 def cohort(name: int | str) -> tuple[Callable[..., Report], Callable[..., Hint], Callable[..., Progress]]:
     """check, hint and progress for the questions of a class, as its teacher named it."""
-    from functools import partial
-
     return partial(check, cohort=name), partial(hint, cohort=name), partial(progress, cohort=name)
 
 

@@ -6,17 +6,19 @@ This module knows no expected values, so that it can run in a process that holds
 from __future__ import annotations
 
 import ast
+import contextlib
 import copy
 import inspect
+import io
 import linecache
-import sysconfig
+import math
+import os
 import textwrap
 import time
 import traceback
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from types import EllipsisType, TracebackType
 from typing import Any
 
@@ -25,12 +27,19 @@ import numpy as np
 from companion.exercises.limits import OutOfTime, within
 from companion.exercises.model import Case
 
-SECONDS = 2.0  # for all cases of an exercise together; a right answer takes some milliseconds
+SECONDS = (
+    5.0  # for all cases of an exercise together: a right answer takes milliseconds, a first `import torch` seconds
+)
 LONGEST_MESSAGE = 300  # characters
+LARGEST_INTEGER = 1000  # bits; a float holds the size of these
+DEEPEST = 20  # of lists within lists; an array has at most 64 axes, and an answer a few
 
-# code that is not the student's: companion, NumPy and other packages, Python's own
-_OURS = str(Path(__file__).resolve().parents[1])
-_LIBRARIES = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
+# folders of code that is not the student's: companion, NumPy, Python's own (in a browser, these lie in a zip)
+_LIBRARIES = tuple(
+    os.path.normcase(os.path.join(os.path.dirname(file), ""))
+    for file in (os.path.dirname(__file__), np.__file__, traceback.__file__)
+)
+_PACKAGES = ("site-packages", "dist-packages")  # wherever they lie
 
 
 @dataclass(frozen=True)
@@ -50,7 +59,7 @@ class Returned:
 
 @dataclass(frozen=True)
 class Raised:
-    """The last line of the exception, and where in the student's code: 'line 3 of dW_xh: return dh @ x'."""
+    """The last line of the exception, and where in the student's code: 'line 3, in dW_xh: return dh @ x'."""
 
     message: str
     place: str = ""
@@ -58,9 +67,10 @@ class Raised:
 
 @dataclass(frozen=True)
 class Endless:
-    """The call was stopped after so many seconds."""
+    """The call was stopped after so many seconds; where in the student's code, as in :class:`Raised`."""
 
     seconds: float
+    place: str = ""
 
 
 @dataclass(frozen=True)
@@ -96,53 +106,62 @@ def attempt(answer: Any, cases: Sequence[Case], seconds: float = SECONDS) -> Att
     """
     if answer is ...:
         return Attempt((), unfinished="...")
+    if not cases and callable(answer):
+        return Attempt((Missing("a value is asked for, and this is a function; call it, and hand in the result"),))
     if not cases:
-        if callable(answer):
-            return Attempt((Missing("a value is asked for, and this is a function; call it, and hand in the result"),))
         value = plain(answer)
         return Attempt((Returned(value),), unfinished="..." if _holds_ellipsis(value) else "")
     if not callable(answer):
-        return Attempt(
-            (
-                Missing(
-                    f"a function is asked for, and this is {_named(answer)}; hand in the function, without calling it"
-                ),
-            )
-        )
+        reason = f"a function is asked for, and this is {_named(answer)}; hand in the function, without calling it"
+        return Attempt((Missing(reason),))
     outcomes: list[Outcome] = []
     left = seconds
     for case in cases:
-        outcome, took = _call(answer, case, left)
+        outcome, took = _call(answer, case, left, is_first=not outcomes)
         outcomes.append(replace(outcome, seconds=seconds) if isinstance(outcome, Endless) else outcome)
         left = max(left - took, 0.01)
         if isinstance(outcome, Endless):
-            return Attempt(tuple(outcomes), unfinished=unfinished(answer))
-    return Attempt(tuple(outcomes), _call(answer, cases[0], left)[0], unfinished(answer))
+            break
+    again = None if isinstance(outcomes[-1], Endless) else _call(answer, cases[0], left)[0]
+    dots = any(isinstance(outcome, Returned) and _holds_ellipsis(outcome.value) for outcome in outcomes)
+    return Attempt(tuple(outcomes), again, unfinished(answer) or ("..." if dots else ""))
 
 
 def plain(value: Any) -> Any:
-    """A copy of the value of numbers, texts, None, arrays, tuples, lists and dictionaries; else Foreign."""
-    if value is None or value is ... or type(value) in (bool, int, float, complex, str):
+    """A copy of numbers, texts, None, arrays, and of tuples, lists and dictionaries of these; else Foreign."""
+    return _plain(value, DEEPEST)
+
+
+def _plain(value: Any, depth: int) -> Any:
+    if isinstance(value, np.str_):
+        return str(value)
+    if type(value) is int and value.bit_length() > LARGEST_INTEGER:
+        return Foreign(f"a whole number of about {int(value.bit_length() * math.log10(2)) + 1} digits")
+    if value is None or value is ... or type(value) in (bool, int, float, complex, str, Foreign):
         return value
     if isinstance(value, np.ndarray | np.generic):
         kept = np.array(value)
-        return kept if kept.dtype.kind in "biufcU" else Foreign(f"an array of {kept.dtype}")
+        return kept if kept.dtype.kind in "biufcU" else Foreign(f"an array of type {kept.dtype}")
+    if isinstance(value, dict | list | tuple) and not depth:
+        return Foreign(f"a {type(value).__name__} nested too deeply")
     if isinstance(value, dict):
         if not all(isinstance(name, str) for name in value):
             return Foreign("a dictionary whose keys are not all texts")
-        return {str(name): plain(item) for name, item in value.items()}
+        return {str(name): _plain(item, depth - 1) for name, item in value.items()}
     if isinstance(value, list | tuple):
-        items = [plain(item) for item in value]
+        items = [_plain(item, depth - 1) for item in value]
         return items if isinstance(value, list) else tuple(items)
-    return Foreign(_named(value))
+    return Foreign(f"an object of type {type(value).__name__}")
 
 
 def unfinished(answer: Any) -> str:
-    """The first line of a function that still is a stub's `name = ...` or `return ...`; '' if there is none."""
+    """The first line of a function that still is a stub's `name = ...` or `return ...`; '' if there is none.
+
+    Nor is there one where the source cannot be had.
+    """
     try:
-        lines = inspect.getsource(answer)
-        tree = ast.parse(textwrap.dedent(lines))
-    except (OSError, TypeError, SyntaxError, ValueError):
+        tree = ast.parse(textwrap.dedent(inspect.getsource(answer)))
+    except Exception:  # inspect raises a good many kinds, and an object of the student's any
         return ""
     for node in ast.walk(tree):
         if isinstance(node, ast.Assign | ast.AnnAssign | ast.Return | ast.Expr):
@@ -153,15 +172,22 @@ def unfinished(answer: Any) -> str:
 
 def is_students(file: str) -> bool:
     """Whether the code in a file of this name is the student's own."""
-    return not file.startswith((_OURS, *_LIBRARIES)) and not file.startswith("<frozen")
+    folder = os.path.normcase(os.path.dirname(file))
+    if any(name in folder for name in _PACKAGES):
+        return False
+    return not os.path.join(folder, "").startswith(_LIBRARIES) and not file.startswith("<frozen")
 
 
 def last_line(error: BaseException) -> str:
-    """'ValueError: …', without the traceback."""
-    try:
-        text = traceback.format_exception_only(error)[-1].strip()
-    except Exception:  # an exception whose own __str__ fails
-        text = type(error).__name__
+    """'ValueError: …', without the traceback and on one line."""
+    told = traceback.TracebackException(type(error), error, None, compact=True)
+    told.__notes__ = None  # they would come after the message
+    return shortened([*told.format_exception_only()][-1])
+
+
+def shortened(text: str) -> str:
+    """The text on one line of printable characters, of at most ``LONGEST_MESSAGE``."""
+    text = " ".join("".join(c if c.isprintable() else " " for c in text[: 10 * LONGEST_MESSAGE]).split())
     return text if len(text) <= LONGEST_MESSAGE else text[: LONGEST_MESSAGE - 1] + "…"
 
 
@@ -171,23 +197,24 @@ def place_of(trace: TracebackType | None) -> str:
     for frame, line in traceback.walk_tb(trace):
         file, name = frame.f_code.co_filename, frame.f_code.co_name
         if is_students(file):
-            source = linecache.getline(file, line).strip()
+            source = shortened(linecache.getline(file, line))
             place = f"line {line}" + ("" if name == "<module>" else f", in {name}") + (f": {source}" if source else "")
     return place
 
 
-def _call(answer: Callable[..., Any], case: Case, seconds: float) -> tuple[Outcome, float]:
-    """What one call gives, and how many seconds it took."""
+def _call(answer: Callable[..., Any], case: Case, seconds: float, *, is_first: bool = False) -> tuple[Outcome, float]:
+    """What one call gives, and how many seconds it took. Only what the first call prints is shown."""
     given = copy.deepcopy(dict(case.arguments))
     start = time.monotonic()
     try:
-        with warnings.catch_warnings(), np.errstate(all="ignore"):
+        silence = contextlib.nullcontext() if is_first else contextlib.redirect_stdout(io.StringIO())
+        with silence, warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")  # a NaN is reported as one
             value = within(seconds, lambda: answer(*given.values()), is_students)
         changed = tuple(name for name, array in given.items() if not _same(array, case.arguments[name]))
         return Returned(plain(value), changed), time.monotonic() - start
-    except OutOfTime:
-        return Endless(seconds), time.monotonic() - start
+    except OutOfTime as stop:
+        return Endless(seconds, place_of(stop.__traceback__)), time.monotonic() - start
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # SystemExit among them: it ends the answer, not the notebook
@@ -204,7 +231,7 @@ def _same(left: Any, right: Any) -> bool:
         return list(left) == list(right) and all(_same(left[name], right[name]) for name in left)
     if isinstance(left, list | tuple) and isinstance(right, list | tuple):
         return type(left) is type(right) and len(left) == len(right) and all(map(_same, left, right))
-    return type(left) is type(right) and bool(left == right)
+    return type(left) is type(right) and (left is right or bool(left == right))  # a NaN is itself
 
 
 def _holds_ellipsis(value: Any) -> bool:
@@ -216,5 +243,8 @@ def _holds_ellipsis(value: Any) -> bool:
 
 
 def _named(value: Any) -> str:
-    name = type(value).__name__
-    return f"an object of type {name}" if not isinstance(value, int | float | str) else f"the value {value!r}"
+    if value is None:
+        return "None"
+    if isinstance(value, float | str) or (isinstance(value, int) and value.bit_length() <= LARGEST_INTEGER):
+        return shortened(f"the value {value!r}")
+    return f"an object of type {type(value).__name__}"

@@ -11,7 +11,8 @@ import numpy as np
 from companion.exercises.attempts import Foreign
 
 FLOAT32 = 1e-5  # the tolerance where a student computes in float32, which is a finding of its own
-DIGITS = 5
+DIGITS, MOST_DIGITS = 5, 17
+LONGEST_TEXT = 60  # characters of a text that a report shows
 
 RESULT = "result"  # what the only part of a single result is called
 
@@ -57,22 +58,34 @@ def _parts(value: Any, name: str, returns: Sequence[str]) -> Iterator[tuple[str,
         for key, item in value.items():
             yield from _parts(item, f"{name}.{key}" if name else str(key), ())
     elif isinstance(value, list | tuple):
-        named = returns if len(returns) == len(value) else [f"{name or RESULT}[{i}]" for i in range(len(value))]
-        for part, item in zip(named, value, strict=True):
+        for part, item in zip(_names(value, returns, name), value, strict=True):
             yield from _parts(item, part, ())
     else:
         yield name, value
 
 
-def fitted(value: Any, right: Any, name: str = "") -> tuple[Any, list[Misfit]]:
+def _names(value: Sequence[Any], returns: Sequence[str], name: str) -> Sequence[str]:
+    """What the items of a tuple or list are called."""
+    return returns if len(returns) == len(value) else [f"{name or RESULT}[{i}]" for i in range(len(value))]
+
+
+def fitted(value: Any, right: Any, returns: Sequence[str] = (), name: str = "") -> tuple[Any, list[Misfit]]:
     """The value brought into the form of the right one as far as nothing is lost, and what does not fit.
 
-    A list passes for a tuple, a one-dimensional array for a tuple of numbers, and any kind of number for any other.
-    Lists in place of arrays, and single numbers that come as arrays of one, are brought into form and named as misfits.
+    A list passes for a tuple, an array for a tuple of numbers, texts or tuples, a single number of any kind for
+    any other but float32, and whole numbers of any length for others. Lists in place of arrays, and single numbers that
+    come as arrays of one, are brought into form and named as misfits.
+
+    Args:
+        value: what was handed in.
+        right: what should have been.
+        returns: names of the parts of a tuple, as in :func:`parts`.
+        name: of the part that is looked at; '' for the whole.
     """
     where = name or RESULT
     if isinstance(value, Foreign):
-        return value, [Misfit(where, f"is {value.kind}")]
+        alike = isinstance(right, Foreign) and value == right
+        return value, [] if alike else [Misfit(where, f"is {value.kind}, where {described(right)} should be")]
     if value is ...:
         return value, [Misfit(where, "is still three dots")]
     if value is None and right is not None:
@@ -80,7 +93,7 @@ def fitted(value: Any, right: Any, name: str = "") -> tuple[Any, list[Misfit]]:
     if isinstance(right, dict):
         return _fitted_dictionary(value, right, name)
     if isinstance(right, list | tuple):
-        return _fitted_sequence(value, right, name)
+        return _fitted_sequence(value, right, returns, name)
     if isinstance(right, np.ndarray) and right.ndim:
         return _fitted_array(value, right, where)
     return _fitted_single(value, right, where)
@@ -96,19 +109,24 @@ def _fitted_dictionary(value: Any, right: Mapping[str, Any], name: str) -> tuple
         told = [f"lacks {', '.join(missing)}"] if missing else []
         told += [f"has {', '.join(extra)}, which nobody asked for"] if extra else []
         return value, [Misfit(where, " and ".join(told))]
-    found = {key: fitted(value[key], right[key], f"{name}.{key}" if name else key) for key in right}
+    found = {key: fitted(value[key], right[key], (), f"{name}.{key}" if name else key) for key in right}
     return {key: item for key, (item, _) in found.items()}, [m for _, misfits in found.values() for m in misfits]
 
 
-def _fitted_sequence(value: Any, right: Sequence[Any], name: str) -> tuple[Any, list[Misfit]]:
+def _fitted_sequence(value: Any, right: Sequence[Any], returns: Sequence[str], name: str) -> tuple[Any, list[Misfit]]:
     where = name or RESULT
-    if isinstance(value, np.ndarray) and value.ndim == 1 and all(np.ndim(item) == 0 for item in right):
-        value = value.tolist()
+    if (
+        isinstance(value, np.ndarray)
+        and value.ndim
+        and all(isinstance(r, list | tuple) or _is_single(r) for r in right)
+    ):
+        value = list(value)
     if not isinstance(value, list | tuple):
-        return value, [Misfit(where, f"is {described(value)}, where {len(right)} values should be")]
+        named = f": {', '.join(returns)}" if len(returns) == len(right) else ""
+        return value, [Misfit(where, f"is {described(value)}, where a tuple of {len(right)} should be{named}")]
     if len(value) != len(right):
         return value, [Misfit(where, f"has {len(value)} values, where {len(right)} should be")]
-    found = [fitted(v, r, f"{where}[{i}]") for i, (v, r) in enumerate(zip(value, right, strict=True))]
+    found = [fitted(v, r, (), n) for v, r, n in zip(value, right, _names(right, returns, name), strict=True)]
     return type(right)(item for item, _ in found), [m for _, misfits in found for m in misfits]  # type: ignore[call-arg]
 
 
@@ -116,14 +134,17 @@ def _fitted_array(value: Any, right: np.ndarray, where: str) -> tuple[Any, list[
     misfits = []
     if isinstance(value, list | tuple):
         try:
-            value = np.array(value)
+            array = np.array(value)
         except ValueError:
             return value, [Misfit(where, f"is a {type(value).__name__} of rows that differ in length")]
-        misfits.append(Misfit(where, "is a list, where an array should be", True))
-    if isinstance(value, dict | str):
-        return value, [Misfit(where, f"is {described(value)}, where an array should be")]
+        if array.shape != right.shape:
+            return array, [Misfit(where, f"is {described(value)}, where {described(right)} should be")]
+        misfits.append(Misfit(where, f"is a {type(value).__name__}, where an array should be", True))
+        value = array
+    if isinstance(value, dict | str) or _is_single(value):
+        return value, [Misfit(where, f"is {described(value)}, where {described(right)} should be")]
     value = np.asarray(value)
-    if value.dtype != right.dtype:
+    if _kind(value) != _kind(right):
         misfits.append(Misfit(where, f"is an array of {value.dtype}, where one of {right.dtype} should be", True))
     if value.shape != right.shape:
         misfits.append(Misfit(where, f"has shape {value.shape}, where {right.shape} should be"))
@@ -131,23 +152,34 @@ def _fitted_array(value: Any, right: np.ndarray, where: str) -> tuple[Any, list[
 
 
 def _fitted_single(value: Any, right: Any, where: str) -> tuple[Any, list[Misfit]]:
-    if isinstance(right, np.ndarray):
-        right = right[()]
     if isinstance(right, str) or right is None:
         fits = isinstance(value, str) or value is None
-        return value, [] if fits else [Misfit(where, f"is {described(value)}, where a text should be")]
-    if isinstance(value, list | tuple | np.ndarray) and np.size(value) == 1 and np.ndim(value):
-        return np.ravel(value)[0], [Misfit(where, f"is {described(value)}, where a single number should be")]
-    if isinstance(value, dict | str | list | tuple) or np.ndim(value):
-        return value, [Misfit(where, f"is {described(value)}, where a single number should be")]
-    kind = np.asarray(value).dtype
-    if kind in (np.float32, np.float16):
-        return value, [Misfit(where, f"is a {kind}, where a float64 should be", True)]
+        return value, [] if fits else [Misfit(where, f"is {described(value)}, where {described(right)} should be")]
+    if isinstance(value, str) or not _is_single(value):
+        misfit = Misfit(where, f"is {described(value)}, where {described(right)} should be")
+        while isinstance(value, list | tuple | np.ndarray) and not _is_single(value) and len(value) == 1:
+            value = value[0]
+        return value, [misfit]
+    if isinstance(value, np.ndarray | np.generic) and value.dtype in (np.float32, np.float16):
+        return value, [Misfit(where, f"is a {value.dtype}, where a float64 should be", True)]
     return value, []
+
+
+def _is_single(value: Any) -> bool:
+    """Whether a value is one number, one text or None, and no collection of these."""
+    return not isinstance(value, dict | list | tuple | Foreign) and np.ndim(value) == 0
+
+
+def _kind(array: np.ndarray) -> tuple[str, int]:
+    """The kind of numbers in an array. How long whole numbers are differs between systems, and texts have no length."""
+    kind = "i" if array.dtype.kind == "u" else array.dtype.kind
+    return kind, array.dtype.itemsize if kind in "fc" else 0
 
 
 def described(value: Any) -> str:
     """'an array of shape (3, 2)', 'a tuple of 2', 'a text': what a report calls a value."""
+    if value is None or value is ...:
+        return "None" if value is None else "three dots"
     if isinstance(value, np.ndarray) and value.ndim:
         return f"an array of shape {value.shape}"
     if isinstance(value, list | tuple | dict):
@@ -156,7 +188,7 @@ def described(value: Any) -> str:
         return "a text"
     if isinstance(value, Foreign):
         return value.kind
-    return "None" if value is None else "a single number"
+    return "a single number"
 
 
 def differences(value: Any, right: Any, tolerance: float, returns: Sequence[str] = ()) -> list[Difference]:
@@ -168,27 +200,26 @@ def differences(value: Any, right: Any, tolerance: float, returns: Sequence[str]
 
 def difference(name: str, yours: Any, right: Any, tolerance: float) -> Difference | None:
     """Where two parts first differ; None where they agree."""
-    if isinstance(right, str) or right is None or isinstance(yours, str) or yours is None:
-        return None if yours == right else Difference(name, (), repr(yours), repr(right), 1, 1)
-    if isinstance(yours, Foreign | dict | list | tuple) or np.shape(yours) != np.shape(right):
+    if any(isinstance(value, str | Foreign) or value is None or value is ... for value in (yours, right)):
+        alike = not isinstance(yours, np.ndarray) and not isinstance(right, np.ndarray) and yours == right
+        return None if alike else Difference(name, (), entry(yours), entry(right), 1, 1)
+    if not isinstance(yours, np.ndarray) and not _is_single(yours) or np.shape(yours) != np.shape(right):
         return Difference(name, (), described(yours), described(right), 1, 1)
     wrong = ~close(np.asarray(yours), np.asarray(right), tolerance)
     if not wrong.any():
         return None
     index = tuple(int(i) for i in np.argwhere(wrong)[0]) if wrong.ndim else ()
-    return Difference(
-        name,
-        index,
-        entry(np.asarray(yours)[index]),
-        entry(np.asarray(right)[index]),
-        int(wrong.sum()),
-        int(wrong.size),
-    )
+    told = entries(np.asarray(yours)[index], np.asarray(right)[index])
+    return Difference(name, index, *told, int(wrong.sum()), int(wrong.size))
 
 
 def close(yours: np.ndarray, right: np.ndarray, tolerance: float) -> np.ndarray:
-    """Entry by entry: whether they differ by at most the tolerance, beside the largest right entry or 1. NaN is NaN."""
-    if yours.dtype.kind not in "biufc" or right.dtype.kind not in "biufc":
+    """Entry by entry: whether they differ by at most the tolerance, beside the largest right entry or 1. NaN is NaN.
+
+    Whole numbers are right or wrong, however large they are.
+    """
+    kinds = yours.dtype.kind + right.dtype.kind
+    if not set(kinds) <= set("biufc") or set(kinds) <= set("biu"):
         return np.asarray(yours == right)
     if yours.dtype in (np.float32, np.float16):
         tolerance = max(tolerance, FLOAT32)
@@ -199,16 +230,24 @@ def close(yours: np.ndarray, right: np.ndarray, tolerance: float) -> np.ndarray:
     return np.asarray(near | (yours == right) | (np.isnan(yours) & np.isnan(right)))
 
 
-def entry(value: Any) -> str:
-    """One entry as a report shows it: whole numbers and truth values as they are, others with five digits."""
-    value = np.asarray(value)[()]
-    if np.asarray(value).dtype.kind in "biuU":
-        return str(value)
-    text = f"{value:.{DIGITS}g}"
-    return "0" if text in ("-0", "0") else text
+def entries(yours: Any, right: Any) -> tuple[str, str]:
+    """Two entries that differ as a report shows them: with five digits, or as many as it takes to see it."""
+    pairs = ((entry(yours, digits), entry(right, digits)) for digits in range(DIGITS, MOST_DIGITS + 1))
+    return next((pair for pair in pairs if pair[0] != pair[1]), (entry(yours), entry(right)))
+
+
+def entry(value: Any, digits: int = DIGITS) -> str:
+    """One entry as a report shows it: whole numbers and truth values as they are, others with so many digits."""
+    if isinstance(value, str):
+        text = repr(str(value))
+        return text if len(text) <= LONGEST_TEXT else f"{text[: LONGEST_TEXT - 1]}…"
+    if isinstance(value, float | complex | np.floating | np.complexfloating):
+        text = f"{value:.{digits}g}"
+        return "0" if text == "-0" else text
+    return str(value) if isinstance(value, int | np.integer | np.bool_) else described(value)
 
 
 def same(value: Any, right: Any, tolerance: float, returns: Sequence[str] = ()) -> bool:
     """Whether two values have one form and agree in every part."""
-    brought, misfits = fitted(value, right)
+    brought, misfits = fitted(value, right, returns)
     return all(misfit.only_kind for misfit in misfits) and not differences(brought, right, tolerance, returns)

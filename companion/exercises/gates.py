@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from companion.exercises.inputs import normal
-from companion.exercises.model import Case
+from companion.exercises.model import Case, Misconception
 
 
 @dataclass(frozen=True)
@@ -63,9 +64,43 @@ def listed(order: str, before: str = "") -> str:
     return ", ".join(before + k for k in order)
 
 
+GATES = {
+    "i": "input gate",
+    "f": "forget gate",
+    "g": "candidate",
+    "o": "output gate",
+    "r": "reset gate",
+    "z": "update gate",
+    "n": "candidate",
+}
+
+
+def exchanges(
+    order: str, wrong: Callable[[str], Callable[..., Any]], joined: bool = False
+) -> tuple[Misconception, ...]:
+    """For any two gates of an order, the misconception that takes one for the other.
+
+    Args:
+        order: of the gates, as it is asked for.
+        wrong: what is handed in by someone who has the gates in this order.
+        joined: whether the gates are put together in this order, and not cut.
+    """
+    hint = (
+        f"Either the parts are joined in another order than {listed(order)}, or one of the two is computed as if it "
+        "were the other."
+        if joined
+        else f"Either the parts are cut in another order than {listed(order)}, or the equations use the one where the "
+        "other belongs."
+    )
+    return tuple(
+        Misconception(f"{GATES[one]} and {GATES[other]} exchanged", hint, wrong(exchanged(order, one, other)))
+        for one, other in itertools.combinations(sorted(order, key=list(GATES).index), 2)
+    )
+
+
 def exchanged(order: str, one: str, other: str) -> str:
     """The order with two gates in each other's place."""
-    return order.translate(str.maketrans({one: other, other: one}))
+    return order.translate(str.maketrans(one + other, other + one))
 
 
 def written(code: str, old: str, new: str) -> str:

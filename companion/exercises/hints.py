@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import html
+import itertools
 import textwrap
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from companion.exercises.model import Cohort, Exercise, key
@@ -22,11 +24,11 @@ class Hint:
     code: str = ""
 
     def head(self) -> str:
+        """'Hint 2 of 3'."""
         if self.code:
-            return "The worked solution"
-        after = "one more is the last" if self.number == self.count - 1 else ""
-        rest = after if after else "the worked solution comes next" if self.number == self.count else ""
-        return f"Hint {self.number} of {self.count}" + (f" ({rest})" if rest else "")
+            return "The worked solution, after the last hint"
+        rest = " (the worked solution comes next)" if self.number == self.count else ""
+        return f"Hint {self.number} of {self.count}{rest}"
 
     def __repr__(self) -> str:
         lines = [f"{self.exercise}: {self.head()}"]
@@ -40,6 +42,11 @@ class Hint:
         """For notebooks, where the formulas of a solution are typeset."""
         code = f"\n```python\n{self.code}\n```\n" if self.code else ""
         return f"**{html.escape(self.head())}**\n{code}\n{self.text}\n"
+
+
+def following(shown: Collection[str]) -> int:
+    """The number of the next step: the first that is not among those shown, which are written as in the records."""
+    return next(number for number in itertools.count(1) if str(number) not in shown)
 
 
 def step(exercise: Exercise, cohort: Cohort, number: int) -> Hint:

@@ -1,8 +1,8 @@
 """Judge an attempt: is it right, and if not, which known mistake gives exactly these numbers?
 
-A listed misconception explains an answer when it gives the answer's numbers in every case. What none explains is tried
-against mistakes of form that can happen anywhere (:mod:`companion.exercises.forms`). What is left gets the first
-difference, and no guess.
+A listed misconception explains an answer when it gives the answer's numbers in every case. Where none gives all of
+them, each part of the result is looked at alone: a misconception may give this part, or it has a mistake of form that
+can happen anywhere (:mod:`companion.exercises.forms`). What is left gets the first difference, and no guess.
 """
 
 from __future__ import annotations
@@ -15,11 +15,22 @@ from typing import Any
 import numpy as np
 
 from companion.exercises import forms
-from companion.exercises.attempts import Attempt, Endless, Missing, Outcome, Raised, Returned, plain
+from companion.exercises.attempts import (
+    Attempt,
+    Endless,
+    Foreign,
+    Missing,
+    Outcome,
+    Raised,
+    Returned,
+    last_line,
+    plain,
+)
 from companion.exercises.comparing import RESULT, Difference, differences, fitted, parts, same
 from companion.exercises.model import Case, Cohort, Exercise, Key, Misconception, Occasion, key
-from companion.exercises.report import Finding, Report, capital
+from companion.exercises.report import Finding, Report, State, capital
 
+_NO_CASE = (Case("the value", {}),)  # where a value is asked for, and nothing is called
 _AXES = {
     "T": "row",
     "T+1": "t =",
@@ -43,7 +54,8 @@ class Rubric:
 
     @property
     def names(self) -> tuple[str, ...]:
-        return tuple(case.name for case in self.cases) or ("the value",)
+        """What a report calls the cases."""
+        return tuple(case.name for case in self.cases or _NO_CASE)
 
 
 def prepare(
@@ -52,53 +64,44 @@ def prepare(
     """The rubric of a cohort's question; ``more`` are cases of a teacher's own, ``replaced`` sets options by hand."""
     answers = key(exercise, cohort, occasion, **replaced)
     cases = (*answers.cases, *more) if answers.cases else ()
-    return Rubric(
-        exercise,
-        answers,
-        cases,
-        _results(answers, answers.answer, cases),
-        tuple(_results(answers, misconception.wrong, cases) for misconception in answers.misconceptions),
-    )
+    expected = tuple(_result(answers, answers.answer, case) for case in cases or _NO_CASE)
+    wrong = tuple(tuple(_wrong(answers, m, case) for case in cases or _NO_CASE) for m in answers.misconceptions)
+    return Rubric(exercise, answers, cases, expected, wrong)
 
 
 def judge(rubric: Rubric, attempt: Attempt) -> Report:
     """What the attempt is worth, and why."""
     if not attempt.outcomes:
         return _untouched(rubric, attempt.unfinished)
-    seen = tuple(
-        _viewed(rubric, case, outcome) for case, outcome in zip(_calls(rubric), attempt.outcomes, strict=False)
-    )
+    calls = zip(rubric.cases or _NO_CASE, attempt.outcomes, strict=False)
+    seen = tuple(_viewed(rubric, case, outcome) for case, outcome in calls)
     right = tuple(_is_right(rubric, *pair) for pair in zip(seen, rubric.expected, strict=False))
     right += (False,) * (len(rubric.expected) - len(right))  # after an endless call there were no more
     if attempt.unfinished and not all(right):
-        return _untouched(rubric, attempt.unfinished)
+        dots = any(isinstance(outcome, Returned) and outcome.value is not ... for outcome in attempt.outcomes)
+        return _untouched(rubric, attempt.unfinished, attempted=dots)
     findings = [*_stopped(rubric, seen), *_side_effects(rubric, attempt, seen)]
-    if not all(right) and all(isinstance(outcome, Returned) for outcome in seen):
-        values = [outcome.value for outcome in seen if isinstance(outcome, Returned)]
-        findings = [*findings, *_explained(rubric, values), *_where(rubric, values, right)]
-    state = "failed" if findings or not all(right) else "passed"
-    return Report(
-        rubric.exercise.id,
-        rubric.exercise.title,
-        state,  # type: ignore[arg-type]
-        tuple(zip(rubric.names, right, strict=True)),
-        tuple(findings),
-    )
+    values = [outcome.value for outcome in seen if isinstance(outcome, Returned)]
+    if not all(right) and len(values) == len(rubric.expected):
+        findings = [*findings, *_explained(rubric, values), *_where(rubric, values)]
+    state: State = "failed" if findings or not all(right) else "passed"
+    cases = tuple(zip(rubric.names, right, strict=True))
+    return Report(rubric.exercise.id, rubric.exercise.title, state, cases, tuple(findings))
 
 
-def _calls(rubric: Rubric) -> tuple[Case, ...]:
-    return rubric.cases or (Case("the value", {}),)
-
-
-def _results(answers: Key, answer: Any, cases: Sequence[Case]) -> tuple[Any, ...]:
-    """What an answer of the key gives in each case, as it is compared."""
-    if not cases:
-        return (plain(_view(answers, {}, answer)),)
+def _result(answers: Key, answer: Any, case: Case) -> Any:
+    """What an answer of the key gives in a case, as it is compared."""
     with np.errstate(all="ignore"):
-        return tuple(
-            plain(_view(answers, case.arguments, answer(*copy.deepcopy(dict(case.arguments)).values())))
-            for case in cases
-        )
+        called = answer(*copy.deepcopy(dict(case.arguments)).values()) if answers.cases else answer
+        return plain(_view(answers, case.arguments, called))
+
+
+def _wrong(answers: Key, misconception: Misconception, case: Case) -> Any:
+    """What a misconception gives in a case. It may fail in one of a teacher's own: then nothing is like it."""
+    try:
+        return _result(answers, misconception.wrong, case)
+    except Exception as error:
+        return Foreign(f"no value, but {type(error).__name__}")
 
 
 def _view(answers: Key, arguments: Mapping[str, Any], value: Any) -> Any:
@@ -113,7 +116,7 @@ def _viewed(rubric: Rubric, case: Case, outcome: Outcome) -> Outcome:
         with np.errstate(all="ignore"):
             return Returned(plain(rubric.key.view(case.arguments, outcome.value)), outcome.changed)
     except Exception as error:
-        return Missing(f"what the answer returns cannot be read: {type(error).__name__}: {error}")
+        return Missing(f"what the answer returns in the case '{case.name}' cannot be read: {last_line(error)}")
 
 
 def _is_right(rubric: Rubric, outcome: Outcome, expected: Any) -> bool:
@@ -123,8 +126,10 @@ def _is_right(rubric: Rubric, outcome: Outcome, expected: Any) -> bool:
     return not rubric.cases or not fitted(outcome.value, expected)[1]
 
 
-def _untouched(rubric: Rubric, line: str) -> Report:
-    rest = f"The line {line} is still as it was." if line not in ("", "...") else "Nothing stands here yet."
+def _untouched(rubric: Rubric, line: str, *, attempted: bool = False) -> Report:
+    rest = f"The line {line} is still as it was."
+    if line in ("", "..."):
+        rest = "Three dots are left in it." if attempted else "Nothing stands here yet."
     text = f'{rest} Replace the three dots, and run the cell and its check again. hint("{rubric.exercise.id}") helps.'
     return Report(rubric.exercise.id, rubric.exercise.title, "not attempted", (), (Finding("remark", "", text),))
 
@@ -137,8 +142,9 @@ def _stopped(rubric: Rubric, outcomes: Sequence[Outcome]) -> list[Finding]:
             place = f"{outcome.place}." if outcome.place else ""
             return [Finding("error", outcome.message, (place + where).strip())]
         if isinstance(outcome, Endless):
-            text = f"Stopped after {outcome.seconds:g} seconds; a right answer takes milliseconds. Does each loop end?"
-            return [Finding("time", "The function does not end", text + where)]
+            place = f"It was at {outcome.place}. " if outcome.place else ""
+            text = f"{place}A right answer takes milliseconds. Does each loop end? (An import takes its time, too.)"
+            return [Finding("time", f"Not finished after {outcome.seconds:g} seconds", text + where)]
         if isinstance(outcome, Missing):
             return [Finding("form", capital(outcome.reason))]
     return []
@@ -153,88 +159,116 @@ def _side_effects(rubric: Rubric, attempt: Attempt, seen: Sequence[Outcome]) -> 
             text += "called goes on with these. Work on a copy, or write a = a + b instead of a += b."
             found.append(Finding("input", "The function changes its own input", text))
             break
-    if attempt.again is not None and isinstance(seen[0], Returned):
-        again = _viewed(rubric, _calls(rubric)[0], attempt.again)
-        if isinstance(again, Returned) and not same(again.value, seen[0].value, rubric.key.tolerance):
-            text = (
-                "The first case was called twice, with the same input. Does the function keep something between calls, "
+    if rubric.cases and attempt.again is not None and isinstance(seen[0], Returned):
+        again = _viewed(rubric, rubric.cases[0], attempt.again)
+        text = "The first case was called twice, with the same input. "
+        if isinstance(again, Raised):
+            text += (
+                f"The second call ended in {again.message.rstrip('.')}. Does the function keep something between calls?"
             )
-            text += "or draw random numbers?"
+            found.append(Finding("repeat", "A second call fails", text))
+        elif isinstance(again, Returned) and not same(again.value, seen[0].value, rubric.key.tolerance):
+            text += "Does the function keep something between calls, draw random numbers, or read from an np.empty "
+            text += "what it never wrote there?"
             found.append(Finding("repeat", "A second call gives another result", text))
     return found
 
 
 def _explained(rubric: Rubric, values: Sequence[Any]) -> list[Finding]:
-    """The misconception that gives these values; else a mistake of form; else misconceptions of single parts."""
-    for misconception, wrong in zip(rubric.key.misconceptions, rubric.wrong, strict=True):
-        if all(_equal(rubric, value, result) for value, result in zip(values, wrong, strict=True)):
-            return [_finding(misconception), *_kinds(rubric, values)]
-    if rubric.key.view is None and (finding := forms.explain(values, rubric.expected, rubric.key)):
+    """The misconception that gives these values; else what can be said of their parts."""
+    key = rubric.key
+    for misconception, wrong in zip(key.misconceptions, rubric.wrong, strict=True):
+        if all(_alike(value, result, rubric) for value, result in zip(values, wrong, strict=True)):
+            found = [Finding("misconception", capital(misconception.name), misconception.hint)]
+            return [*found, *_kinds(rubric, values)]
+    if key.view is None and (finding := forms.swapped(values, rubric.expected, key.tolerance, key.returns)):
         return [finding]
-    return _by_part(rubric, values) or _kinds(rubric, values)
-
-
-def _finding(misconception: Misconception, part: str = "") -> Finding:
-    title = f"{part}: {misconception.name}" if part else capital(misconception.name)
-    return Finding("misconception", title, misconception.hint)
-
-
-def _equal(rubric: Rubric, value: Any, other: Any) -> bool:
-    return same(value, other, rubric.key.tolerance, rubric.key.returns)
+    return [*_by_part(rubric, values), *_kinds(rubric, values)]
 
 
 def _by_part(rubric: Rubric, values: Sequence[Any]) -> list[Finding]:
-    """For each part that is wrong, the one misconception that gives it; nothing unless every wrong part has one."""
-    tolerance, returns = rubric.key.tolerance, rubric.key.returns
-    rights = [parts(value, returns) for value in rubric.expected]
-    named = [parts(fitted(v, r)[0], returns) for v, r in zip(values, rubric.expected, strict=True)]
-    if list(rights[0]) == [RESULT] or any(list(n) != list(r) for n, r in zip(named, rights, strict=True)):
-        return []
-    found = []
+    """What explains each part that is wrong: the one misconception that gives it, else a mistake of form.
+
+    Misconceptions are named only where nothing is left unexplained: one part alone may look like one by chance.
+    """
+    key, whole = rubric.key, True
+    rights = [parts(right, key.returns) for right in rubric.expected]
+    named = [parts(fitted(v, r, key.returns)[0], key.returns) for v, r in zip(values, rubric.expected, strict=True)]
+    if key.view is not None or any(list(n) != list(r) for n, r in zip(named, rights, strict=True)):
+        return []  # one fact alone says too little about an answer of which only facts are known
+    listed: dict[int, list[str]] = {}  # the position of a misconception -> the parts that it gives
+    of_form: dict[forms.Told, list[str]] = {}  # what is said -> the parts of which it holds
     for part in dict.fromkeys(name for right in rights for name in right):
         present = [i for i, right in enumerate(rights) if part in right]
-        if all(same(named[i][part], rights[i][part], tolerance) for i in present):
+        if all(same(named[i][part], rights[i][part], key.tolerance) for i in present):
             continue
-        explaining = [
-            misconception
-            for misconception, wrong in zip(rubric.key.misconceptions, rubric.wrong, strict=True)
-            if all(_has(part, parts(wrong[i], returns), named[i][part], tolerance) for i in present)
+        giving = [
+            position
+            for position, wrong in enumerate(rubric.wrong)
+            if all(_gives(wrong[i], part, named[i][part], rubric) for i in present)
         ]
-        if len(explaining) != 1:
-            return []
-        found.append(_finding(explaining[0], part))
-    return found
+        pairs = [(named[i][part], rights[i][part]) for i in present]
+        form = forms.explain(pairs, key.tolerance, key.axes.get(part, ""))
+        if len(giving) == 1:
+            listed.setdefault(giving[0], []).append(part)
+        elif form:
+            of_form.setdefault(form, []).append(part)
+        else:
+            whole = False
+    told = [(key.misconceptions[position], " and ".join(names)) for position, names in listed.items()]
+    found = [Finding("misconception", f"{names}: {m.name}", m.hint) for m, names in told if whole]
+    return found + [Finding("form", f"{_listed(names)} {title}", text) for (title, text), names in of_form.items()]
 
 
-def _has(part: str, wrong: Mapping[str, Any], value: Any, tolerance: float) -> bool:
-    return part in wrong and same(value, wrong[part], tolerance)
+def _gives(wrong: Any, part: str, value: Any, rubric: Rubric) -> bool:
+    named = parts(wrong, rubric.key.returns)
+    return part in named and _alike(value, named[part], rubric)
+
+
+def _alike(value: Any, wrong: Any, rubric: Rubric) -> bool:
+    """Whether a value is what a misconception gives. A sum(…) of nothing is the number 0, and stands for all zeros."""
+    returns = rubric.key.returns
+    if isinstance(value, int | float) and value == 0 and isinstance(wrong, np.ndarray):
+        value = np.full(wrong.shape, float(value))
+    elif isinstance(value, list | tuple) and isinstance(wrong, list | tuple) and len(value) == len(wrong):
+        return all(_alike(v, w, rubric) for v, w in zip(value, wrong, strict=True))
+    elif isinstance(value, dict) and isinstance(wrong, dict) and set(value) == set(wrong):
+        return all(_alike(value[name], wrong[name], rubric) for name in wrong)
+    return same(value, wrong, rubric.key.tolerance, returns)
 
 
 def _kinds(rubric: Rubric, values: Sequence[Any]) -> list[Finding]:
-    """Numbers of another kind (float32, a list), which stand beside any other finding."""
-    for value, right in zip(values, rubric.expected, strict=True):
-        for misfit in fitted(value, right)[1]:
-            if misfit.only_kind and rubric.cases:
-                return [Finding("form", f"{_called(misfit.where)} {misfit.problem}", forms.advice(misfit.problem))]
+    """Numbers of another kind (float32, a list), which stand beside any other finding, or are all that is wrong."""
+    pairs = list(zip(values, rubric.expected, strict=True))
+    alone = all(same(value, right, rubric.key.tolerance) for value, right in pairs)
+    for value, right in pairs if rubric.cases else []:
+        misfits = fitted(value, right, rubric.key.returns)[1]
+        if not alone and same(value, right, rubric.key.tolerance):
+            continue
+        for misfit in misfits:
+            if misfit.only_kind:
+                told = f"{_called(misfit.where)} {misfit.problem}"
+                title = f"The numbers are right, but {told[:1].lower() + told[1:]}" if alone else told
+                return [Finding("form", title, forms.advice(misfit.problem))]
+        if not alone:  # what other cases have is not what is shown
+            break
     return []
 
 
-def _where(rubric: Rubric, values: Sequence[Any], right: Sequence[bool]) -> list[Finding]:
-    """Form or numbers of the first difference, in the first case that is wrong."""
-    position = list(right).index(False)
-    name, value, expected = rubric.names[position], values[position], rubric.expected[position]
-    title = f"First difference, in the case '{name}'" if rubric.cases else "Not the value asked for"
-    brought, misfits = fitted(value, expected)
-    hard = [misfit for misfit in misfits if not misfit.only_kind]
-    if hard:
-        return [Finding("difference", title, _sentence(f"{_called(hard[0].where)} {hard[0].problem}"))]
-    found = differences(brought, expected, rubric.key.tolerance, rubric.key.returns)
-    if not found:
-        return []
-    first = found[0]
-    others = [difference.part for difference in found[1:]]
-    rest = f" Parts that also differ: {', '.join(others)}." if others else ""
-    return [Finding("difference", title, _sentence(_told(rubric, first)) + rest)]
+def _where(rubric: Rubric, values: Sequence[Any]) -> list[Finding]:
+    """Form or numbers of the first difference, in the first case that has one."""
+    key = rubric.key
+    for name, value, right in zip(rubric.names, values, rubric.expected, strict=True):
+        title = f"First difference, in the case '{name}'" if rubric.cases else "Not the value asked for"
+        brought, misfits = fitted(value, right, key.returns)
+        hard = [misfit for misfit in misfits if not misfit.only_kind]
+        if hard:
+            return [Finding("difference", title, _sentence(f"{_called(hard[0].where)} {hard[0].problem}"))]
+        found = differences(brought, right, key.tolerance, key.returns)
+        if found:
+            rest = f" Parts that also differ: {', '.join(d.part for d in found[1:])}." if found[1:] else ""
+            return [Finding("difference", title, _sentence(_told(rubric, found[0])) + rest)]
+    return []
 
 
 def _told(rubric: Rubric, first: Difference) -> str:
@@ -248,6 +282,11 @@ def _told(rubric: Rubric, first: Difference) -> str:
     if not rubric.cases:  # a value is asked for: the right one stays unsaid
         return f"{label} is {first.yours}, which is not right{counted}"
     return f"{label} is {first.yours} and should be {first.right}{counted}"
+
+
+def _listed(names: Sequence[str]) -> str:
+    """'dW_hh', or 'Each of dW_hh, db_h'."""
+    return _called(names[0]) if len(names) == 1 else f"Each of {', '.join(names)}"
 
 
 def _called(part: str) -> str:

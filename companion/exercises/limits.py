@@ -2,8 +2,8 @@
 
 Where the system has an interval timer (Linux, macOS; the main thread only) it interrupts Python code of any kind.
 Elsewhere (Windows, a browser, another thread) the lines of the student's code are watched as they run. Neither can
-stop one long call into compiled code, such as ``10**10**10``, before it returns; and what catches every exception is
-stopped by the timer only, up to one `try` within another.
+stop one long call into compiled code, such as ``10**10**10``, before it returns. A loop round a `try` that catches
+every exception is stopped by the timer only; two such `try`, one within the other, by nothing.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 Result = TypeVar("Result")
 Watched = Callable[[str], bool]  # whether the code in a file of this name is to be stopped
 
+_BY_OPCODE = sys.version_info < (3, 12)  # where `while True: pass` on one line is one line, however often it runs
 AGAIN = 0.05  # seconds after which the bell rings again, for code that catches everything and goes on
 
 
@@ -88,6 +89,7 @@ def _line_by_line(seconds: float, function: Callable[[], Result], is_watched: Wa
     def trace(frame: FrameType, event: str, argument: Any) -> Any:
         if not is_watched(frame.f_code.co_filename):
             return None
+        frame.f_trace_opcodes = _BY_OPCODE
         if time.monotonic() > deadline:
             raise OutOfTime
         return trace

@@ -5,9 +5,9 @@ from __future__ import annotations
 import html
 from dataclasses import dataclass
 
-from companion.exercises.catalogue import exercises
+from companion.exercises.catalogue import of_chapter
 from companion.exercises.records import Record
-from companion.exercises.worked import chapters
+from companion.exercises.worked import chapters, order
 
 _MARKS = {"passed": "✓", "tried": "✗", "not attempted": "○"}
 
@@ -32,6 +32,7 @@ class Progress:
     rows: tuple[Row, ...]
 
     def head(self) -> str:
+        """'3 of 60 exercises passed'."""
         passed = sum(row.state == "passed" for row in self.rows)
         return f"{passed} of {len(self.rows)} exercises passed"
 
@@ -72,7 +73,7 @@ def table(records: list[Record], chapter: str | None = None, cohort: str = "") -
         raise ValueError(f"chapter: expected one of {', '.join(titles)}, got {chapter!r}")
     rows = []
     for name in titles if chapter is None else [chapter]:
-        for exercise in (e for e in exercises().values() if e.chapter == name):
+        for exercise in order(of_chapter(name)):
             own = [r for r in records if r.exercise == exercise.id and r.cohort == cohort]
             states = [record.what for record in own if record.event == "check"]
             state = "passed" if "passed" in states else "tried" if "failed" in states else "not attempted"

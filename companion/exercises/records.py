@@ -9,10 +9,8 @@ from __future__ import annotations
 import json
 import os
 import sys
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-
-_MEMORY: list[dict[str, str]] = []  # the records of this process, where there is no file
 
 
 @dataclass(frozen=True)
@@ -25,50 +23,61 @@ class Record:
     what: str
 
 
+_MEMORY: list[Record] = []  # of this process, where there is no file
+
+
 def place() -> Path | None:
     """The file that holds the records; None where they are kept in memory."""
     named = os.environ.get("UNROLLED_PROGRESS", "")
     if named == "off":
         return None
-    if named:
-        return Path(named)
-    if sys.platform == "emscripten":
-        return Path.cwd() / "unrolled-progress.jsonl"
-    return Path.home() / ".unrolled" / "progress.jsonl"
+    try:
+        if named:
+            return Path(named).expanduser()
+        if sys.platform == "emscripten":
+            return Path.cwd() / "unrolled-progress.jsonl"
+        return Path.home() / ".unrolled" / "progress.jsonl"
+    except (OSError, RuntimeError):  # there is no such folder, or no home
+        return None
 
 
 def add(record: Record) -> None:
     """Append a record; a file that cannot be written is replaced by memory."""
-    fields = {"exercise": record.exercise, "cohort": record.cohort, "event": record.event, "what": record.what}
     path = place()
-    if path is not None:
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with path.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(fields) + "\n")
+    try:
+        if path is not None:
+            _append(path, json.dumps(asdict(record)) + "\n")
             return
-        except OSError:
-            pass
-    _MEMORY.append(fields)
+    except OSError:
+        pass
+    _MEMORY.append(record)
+
+
+def _append(path: Path, line: str) -> None:
+    """Add a line in one piece, on a line of its own even if the one before was cut off."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("ab+") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(size - 1, 0))
+        file.write((b"" if file.read(1) in (b"", b"\n") else b"\n") + line.encode())
 
 
 def read() -> list[Record]:
     """All records, oldest first. Lines that are no records (a file cut off, or edited) are passed over."""
-    path, lines = place(), []
-    if path is not None:
-        try:
-            lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
-        except OSError:
-            lines = []
-    found = []
-    for fields in [*map(_parsed, lines), *_MEMORY]:
-        if isinstance(fields, dict) and all(isinstance(fields.get(n), str) for n in Record.__annotations__):
-            found.append(Record(**{name: fields[name] for name in Record.__annotations__}))
-    return found
-
-
-def _parsed(line: str) -> object:
+    path = place()
     try:
-        return json.loads(line)
-    except json.JSONDecodeError:
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines() if path is not None else []
+    except OSError:
+        lines = []
+    return [*filter(None, map(_parsed, lines)), *_MEMORY]
+
+
+def _parsed(line: str) -> Record | None:
+    try:
+        fields = json.loads(line)
+    except (ValueError, RecursionError):
         return None
+    names = Record.__annotations__
+    if not isinstance(fields, dict) or not all(isinstance(fields.get(name), str) for name in names):
+        return None
+    return Record(**{name: fields[name] for name in names})

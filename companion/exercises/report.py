@@ -60,17 +60,23 @@ class Report:
         return next((finding for finding in self.findings if finding.kind == "misconception"), None)
 
     def head(self) -> str:
+        """'not yet right (1 of 6 cases)'."""
         right = sum(ok for _, ok in self.cases)
         count = f" ({right} of {len(self.cases)} cases)" if len(self.cases) > 1 else ""
+        if self.state == "failed" and self.cases and right == len(self.cases):
+            return f"{_HEADS[self.state]}, though all numbers are"
         return f"{_HEADS[self.state]}{count}"
 
     def is_partly_right(self) -> bool:
+        """Whether some cases came out right, and some did not."""
         return len({ok for _, ok in self.cases}) == 2
 
     def __repr__(self) -> str:
         lines = [f"{_MARKS[self.state]} {self.exercise}: {self.head()}"]
         if self.is_partly_right():
-            marks = "   ".join(f"{_MARKS['passed' if ok else 'failed']} {name}" for name, ok in self.cases)
+            marks = "   ".join(
+                f"{_MARKS['passed' if ok else 'failed']} {name}".replace(" ", "\u00a0") for name, ok in self.cases
+            )
             lines += textwrap.wrap(marks, WIDTH, initial_indent="  ", subsequent_indent="  ")
         for finding in self.findings:
             lines += textwrap.wrap(finding.title, WIDTH, initial_indent="  ", subsequent_indent="  ")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib import resources
 from typing import Any
@@ -24,6 +24,12 @@ def _stored() -> dict[str, Any]:
 def chapters() -> dict[str, str]:
     """The chapters that have exercises, in the order of the book: file name -> title."""
     return dict(_stored()["chapters"])
+
+
+def order(exercises: Iterable[Exercise]) -> list[Exercise]:
+    """The exercises in the order in which the notebooks have them."""
+    place = {id: position for position, id in enumerate(_stored()["solutions"])}
+    return sorted(exercises, key=lambda exercise: place.get(exercise.id, len(place)))
 
 
 def solution(exercise: Exercise, cohort: Cohort = None) -> tuple[str, str]:

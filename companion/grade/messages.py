@@ -46,8 +46,8 @@ def _from_outcome(outcome: Outcome) -> dict[str, Any]:
             return {"returned": value, "changed": list(changed)}
         case Raised(message, place):
             return {"raised": message[:_LONGEST], "place": place[:_LONGEST]}
-        case Endless(seconds):
-            return {"endless": float(seconds)}
+        case Endless(seconds, place):
+            return {"endless": float(seconds), "place": place[:_LONGEST]}
         case Missing(reason):
             return {"missing": reason[:_LONGEST]}
 
@@ -90,10 +90,10 @@ def _to_outcome(sent: Any, names: Sequence[str]) -> Outcome:
             fields = _fields(sent, "raised", "place")
             return Raised(_text(fields["raised"]), _text(fields["place"]))
         case "endless":
-            seconds = _fields(sent, "endless")["endless"]
-            if type(seconds) is not float:
+            fields = _fields(sent, "endless", "place")
+            if type(fields["endless"]) is not float:
                 raise Odd("no seconds")
-            return Endless(seconds)
+            return Endless(fields["endless"], _text(fields["place"]))
         case "missing":
             return Missing(_text(_fields(sent, "missing")["missing"]))
     raise Odd("another outcome")

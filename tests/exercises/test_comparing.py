@@ -131,7 +131,7 @@ def test_float32_has_a_tolerance_of_its_own_in_both_directions():
     assert same(short, right, TOLERANCE)
     assert not same(short * np.float32(1 + 3 * FLOAT32), right, TOLERANCE)
     assert not same(short.astype(float), right, 1e-9), "of float64 more is expected"
-    assert same(short, right, 0.1) and same(right + 0.05, right, 0.1)
+    assert same(short + np.float32(0.05), right, 0.1) and same(right + 0.05, right, 0.1)
 
 
 @pytest.mark.parametrize("right", [0.5, np.array(0.5)])

@@ -112,6 +112,24 @@ def contributions(rng: np.random.Generator, measure: Measure, together: Together
         alone = [together.apply(each(da[:, b : b + 1], h[:, b : b + 1])) for b in range(h.shape[1])]
         return sum(measure.apply(C) for C in alone)
 
+    def each_sequence(da, h):
+        return measure.apply(together.apply(np.einsum("tbi,tbj->tbij", da[1:], h[:-1])))
+
+    def over_all_sequences(da, h):
+        """The sequences side by side, as one wide matrix a step."""
+        C = np.einsum("tbi,tbj->tibj", da[1:], h[:-1])
+        return measure.apply(together.apply(C.reshape(len(C), h.shape[-1], -1)))
+
+    def batch_first(da, h):
+        return measure.apply(together.apply(each(da.sum(axis=1, keepdims=True), h.sum(axis=1, keepdims=True))))
+
+    def of_everything(da, h):
+        """The size of all contributions in a row, as one long matrix."""
+        return float(measure.apply(each(da, h).reshape(-1, h.shape[-1])))
+
+    def sizes_multiplied(da, h):
+        return measure.apply(da[1:]) * measure.apply(h[:-1])
+
     def of_sizes(da, h):
         """Sizes first, then together: what the triangle inequality forbids."""
         return together.apply(measure.apply(each(da, h)))
@@ -165,6 +183,41 @@ def contributions(rng: np.random.Generator, measure: Measure, together: Together
                 lambda da, h: _by_rows(measure, together.apply(each(da, h))),
             ),
             Misconception(
+                "one size for each sequence",
+                "A contribution is one matrix a step: its sequences are added before the size is taken. Which axis of "
+                "your result should not be there?",
+                each_sequence,
+            ),
+            Misconception(
+                "one size for the whole array",
+                "You have one number for the whole array. The size is taken over the two axes of a matrix, and the "
+                "axis of the steps stays.",
+                of_everything,
+            ),
+            Misconception(
+                "one size for each column of the matrices",
+                "A matrix has two axes, and the size is one number for both. Which axis is left in your result?",
+                lambda da, h: measure.apply(together.apply(each(da, h)).swapaxes(1, 2)[..., None, :]),
+            ),
+            Misconception(
+                "the batch is added up before the product",
+                "With one sequence yours is right. δ of one sequence has nothing to do with another one's state: "
+                "multiply within each sequence, then add.",
+                batch_first,
+            ),
+            *(
+                ()
+                if measure is MEASURES[1]  # for which it is the same as adding the sizes
+                else (
+                    Misconception(
+                        "the size is taken over the sequences too",
+                        "The contribution of a step is one matrix, summed over the batch; sequences may cancel each "
+                        "other there. At which moment do you add them?",
+                        over_all_sequences,
+                    ),
+                )
+            ),
+            Misconception(
                 "one size for all steps",
                 "You add the steps first and are left with the size of the whole gradient. Asked for is a number for "
                 "each step.",
@@ -188,6 +241,17 @@ def contributions(rng: np.random.Generator, measure: Measure, together: Together
                         "twice the size.",
                         lambda da, h: answer(da, h) ** 2,
                     ),
+                    Misconception(
+                        "another size: the sum of the absolute values",
+                        f"The size asked for is {measure.words}.",
+                        lambda da, h: MEASURES[1].apply(together.apply(each(da, h))),
+                    ),
+                    Misconception(
+                        "the spectral norm",
+                        "For a matrix, NumPy's norm with ord=2 is its largest singular value. Asked for is the root of "
+                        "the sum of all squared entries.",
+                        lambda da, h: np.linalg.norm(together.apply(each(da, h)), ord=2, axis=(1, 2)),
+                    ),
                 )
                 if root
                 else (
@@ -197,6 +261,18 @@ def contributions(rng: np.random.Generator, measure: Measure, together: Together
                         lambda da, h: MEASURES[0].apply(together.apply(each(da, h))),
                     ),
                 )
+            ),
+            *(
+                (
+                    Misconception(
+                        "the size of δ times the size of the state",
+                        "With one sequence yours is right. With more, the contribution is a sum of products, and the "
+                        "size comes after the sum.",
+                        sizes_multiplied,
+                    ),
+                )
+                if together is TOGETHER[0]
+                else ()
             ),
             *(
                 (
@@ -352,6 +428,14 @@ def central_difference(rng: np.random.Generator, formula: Formula) -> Key:
             found[index] = value / (formula.divisor * eps)
         return found
 
+    def whole_rows(W_hh, W_xh, x, h_0, eps):
+        found = np.zeros_like(W_hh)
+        for i in range(len(W_hh)):
+            row = (np.arange(len(W_hh)) == i)[:, None]
+            value = sum(factor * _loss(W_hh + row * steps * eps, W_xh, x, h_0) for factor, steps in formula.moves)
+            found[i] = value / (formula.divisor * eps)
+        return found
+
     def all_at_once(W_hh, W_xh, x, h_0, eps):
         value = sum(factor * _loss(W_hh + steps * eps, W_xh, x, h_0) for factor, steps in formula.moves)
         return np.full_like(W_hh, value / (formula.divisor * eps))
@@ -403,8 +487,10 @@ def central_difference(rng: np.random.Generator, formula: Formula) -> Key:
                 not_restored,
             ),
             Misconception(
-                "the same array under two names",
-                "All differences are zero. After `ahead = W_hh`, which array does a change of `ahead` reach?",
+                "all entries are zero",
+                "Is the result filled, and from values of L that differ? The loss must be called with the moved "
+                "matrix; and after `ahead = W_hh`, without a copy, a change of `ahead` reaches W_hh and every other "
+                "name that it has.",
                 lambda W_hh, W_xh, x, h_0, eps: np.zeros_like(W_hh),
             ),
             Misconception(
@@ -412,6 +498,21 @@ def central_difference(rng: np.random.Generator, formula: Formula) -> Key:
                 "All your entries are the same number: how L changes when the whole matrix moves. How do you find out "
                 "what one entry did?",
                 all_at_once,
+            ),
+            Misconception(
+                "all entries move together, and one number comes out",
+                "That is how L changes when the whole matrix moves. Asked for is a number for each entry of it.",
+                lambda W_hh, W_xh, x, h_0, eps: float(all_at_once(W_hh, W_xh, x, h_0, eps)[0, 0]),
+            ),
+            Misconception(
+                "multiplied by ε instead of divided",
+                "In Python a / 2 * eps is (a / 2) * eps. Where do brackets belong?",
+                entrywise(lambda at, eps: weighted(at) / formula.divisor * eps),
+            ),
+            Misconception(
+                "a whole row moves",
+                "All entries of a row are the same number in your result. W[i] is a row, and an entry has two indices.",
+                whole_rows,
             ),
             Misconception(
                 "the divisor without its number" if not central else "divided by ε instead of 2 ε",
@@ -431,8 +532,15 @@ def central_difference(rng: np.random.Generator, formula: Formula) -> Key:
                 entrywise(lambda at, eps: (at(1) - at(0)) / eps),
             ),
             Misconception(
+                "the plain difference to the other side",
+                f"(L(w) − L(w − ε)) / ε also tends to the derivative, but with a larger error. Asked for is "
+                f"{formula.words}.",
+                entrywise(lambda at, eps: (at(0) - at(-1)) / eps),
+            ),
+            Misconception(
                 "the sign of ε turned round",
-                "Your values of L lie on the wrong side of w. With L(w) = w, what does your quotient give?",
+                "With L(w) = w, what does your quotient give? Do your values of L lie on the sides of w that the "
+                "formula says, and are they subtracted in its order?",
                 entrywise(lambda at, eps: weighted(lambda steps: at(-steps)) / (formula.divisor * eps)),
             ),
             *(
@@ -545,8 +653,24 @@ OTHER_BUGS = (
     ),
     Bug(
         "nothing is carried back any more",
-        "The bug is gone, and the future with it: δ_t should contain what the later steps send.",
+        "δ_t should contain what the later steps send. What does `carried` hold when step t is visited: is it set to "
+        "zero in the loop, or not used?",
         carried=lambda own, carried, slope, delta, W_hh: np.zeros_like(delta),
+    ),
+    Bug(
+        "the slope multiplies what is carried once more",
+        "δ_t is the gradient at a_t: the slope there is in it already. What lies between a_t and the state before?",
+        carried=lambda own, carried, slope, delta, W_hh: (delta * slope) @ W_hh,
+    ),
+    Bug(
+        "what is carried piles up",
+        "δ_t has in it all that came from later steps. What is added to it when you carry on?",
+        carried=lambda own, carried, slope, delta, W_hh: carried + delta @ W_hh,
+    ),
+    Bug(
+        "what is carried back does not pass W_hh",
+        "δ_{t+1} stands at a_{t+1}. Through what does it come to h_t?",
+        carried=lambda own, carried, slope, delta, W_hh: delta,
     ),
     Bug(
         "W_hh multiplies what is carried twice",

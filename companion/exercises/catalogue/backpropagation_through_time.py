@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from companion.bptt import delta_recursion
-from companion.exercises.activations import ACTIVATIONS, Activation
-from companion.exercises.inputs import each_size, normal
-from companion.exercises.model import Key, Misconception, exercise
+from companion.exercises.activations import ACTIVATIONS, LOGISTIC, TANH, Activation
+from companion.exercises.inputs import SIZES, each_size, normal
+from companion.exercises.model import Case, Key, Misconception, exercise
 from companion.functions import Activation as CompanionActivation
 from companion.functions import cross_entropy, log_softmax, softmax
 
@@ -31,27 +31,62 @@ class Total:
     code: str
     divisor: Callable[[int, int], int]
 
+    def code_of(self, array: str) -> str:
+        """``code`` where T and B have no names: of an array with steps and sequences first."""
+        return self.code.replace("B", f"{array}.shape[1]").replace("T", f"len({array})")
+
 
 TOTALS = (
     Total("the plain sum of all losses", r"L = \sum_t \sum_b \ell_{t,b}", "", lambda T, B: 1),
-    Total("their sum divided by the B sequences", r"L = \frac1B \sum_t \sum_b \ell_{t,b}", " / B", lambda T, B: B),
-    Total("their sum divided by the T steps", r"L = \frac1T \sum_t \sum_b \ell_{t,b}", " / T", lambda T, B: T),
     Total(
-        "their mean over all T B of them", r"L = \frac{1}{TB} \sum_t \sum_b \ell_{t,b}", " / T / B", lambda T, B: T * B
+        "the sum of all losses divided by the B sequences",
+        r"L = \frac1B \sum_t \sum_b \ell_{t,b}",
+        " / B",
+        lambda T, B: B,
     ),
+    Total(
+        "the sum of all losses divided by the T steps", r"L = \frac1T \sum_t \sum_b \ell_{t,b}", " / T", lambda T, B: T
+    ),
+    Total("the mean over all T·B losses", r"L = \frac{1}{TB} \sum_t \sum_b \ell_{t,b}", " / T / B", lambda T, B: T * B),
 )
 
 
 def other_totals(total: Total, gradient_of: Callable[[Total], Callable]) -> tuple[Misconception, ...]:
     """The mistakes of dividing the gradient by something else than ``total`` says."""
+    hint = (
+        f"L is {total.words}, and nothing divides it. Where do you divide, or take a mean?"
+        if total is TOTALS[0]
+        else f"Look at the factor in front of the sums: L is {total.words}. What does that factor do to a gradient?"
+    )
     return tuple(
-        Misconception(
-            f"as if L were {other.words}",
-            f"Look at the factor in front of the sums: L is {total.words}. What does that factor do to a gradient?",
-            gradient_of(other),
+        Misconception(f"as if L were {other.words}", hint, gradient_of(other)) for other in TOTALS if other is not total
+    )
+
+
+def other_slopes(
+    f: Activation, gradient_of: Callable[[Callable[[np.ndarray], np.ndarray]], Callable]
+) -> tuple[Misconception, ...]:
+    """The likeliest wrong formulas for the slope of ``f``."""
+    if f is not TANH:
+        return (
+            Misconception(
+                "the slope is that of tanh",
+                "1 − h² is the slope of tanh, written with its state. This network has another activation: what is its "
+                "slope?",
+                gradient_of(TANH.slope),
+            ),
         )
-        for other in TOTALS
-        if other is not total
+    return (
+        Misconception(
+            "the slope as 1 − h instead of 1 − h²",
+            "For a negative state your slope is larger than 1. Can tanh be that steep?",
+            gradient_of(lambda h: 1 - h),
+        ),
+        Misconception(
+            "the slope is that of the logistic function",
+            "h (1 − h) is the slope of the logistic function, written with its state. What is that of tanh?",
+            gradient_of(LOGISTIC.slope),
+        ),
     )
 
 
@@ -70,6 +105,22 @@ UNITS = (
     Unit("bits", r"\log_2", float(np.log(2)), " / np.log(2)"),
     Unit("decimal digits", r"\log_{10}", float(np.log(10)), " / np.log(10)"),
 )
+
+
+LARGEST = 709.0  # above it, np.exp is infinite
+
+
+def also_overflowing(
+    misconceptions: Iterable[Misconception], overflowing: Callable[[Callable], Callable]
+) -> Iterator[Misconception]:
+    """Each misconception, and the same where the powers of a softmax overflow besides."""
+    for one in misconceptions:
+        yield one
+        yield Misconception(
+            f"{one.name}; and powers overflow",
+            f"{one.hint} Besides, the exponentials of large logits overflow.",
+            overflowing(one.wrong),
+        )
 
 
 @exercise(
@@ -98,9 +149,39 @@ def output_delta(rng: np.random.Generator, unit: Unit, total: Total) -> Key:
     def by_log_softmax(logits, d):
         return (np.exp(log_softmax(logits)) * d.sum(axis=-1, keepdims=True) - d) * scale(logits)
 
-    def softmax_over_sequences(logits, d):
-        e = np.exp(logits)
-        return (e / e.sum(axis=1, keepdims=True) - d) * scale(logits)
+    def softmax_along(axis):
+        def wrong(logits, d):
+            e = np.exp(logits - logits.max(axis=axis, keepdims=True))
+            return (e / e.sum(axis=axis, keepdims=True) - d) * scale(logits)
+
+        return wrong
+
+    def one_shift_for_all(logits, d):
+        with np.errstate(all="ignore"):
+            e = np.exp(logits - logits.max())
+            return (e / e.sum(axis=-1, keepdims=True) - d) * scale(logits)
+
+    def one_sum_for_all(logits, d):
+        e = np.exp(logits - logits.max())
+        return (e / e.sum() - d) * scale(logits)
+
+    def overflowing(wrong):
+        """What ``wrong`` becomes where no logit is subtracted: nan where the powers of a distribution overflow."""
+        return lambda logits, d: np.where(np.abs(logits) > LARGEST, np.nan, wrong(logits, d))
+
+    def hard(logits, d):
+        return (softmax(logits) - np.eye(d.shape[-1])[d.argmax(axis=-1)]) * scale(logits)
+
+    levels = 800.0 * (-1.0) ** np.arange(SIZES[0].T)[:, None, None]
+
+    def case(s, level=0, soft=False):
+        d = softmax(normal(rng, s.T, s.B, s.O)) if soft else np.eye(s.O)[rng.integers(s.O, size=(s.T, s.B))]
+        return {"logits": normal(rng, s.T, s.B, s.O, scale=1.0) + level, "d": d}
+
+    def one_far_below(s):
+        """The last logit 725 below the others, and never the right one."""
+        below = np.where(np.arange(s.O) == s.O - 1, -363.0, 362.0)
+        return case(s, level=below) | {"d": np.eye(s.O)[rng.integers(s.O - 1, size=(s.T, s.B))]}
 
     base = (
         Misconception(
@@ -122,47 +203,71 @@ def output_delta(rng: np.random.Generator, unit: Unit, total: Total) -> Key:
             "unit": unit.name,
             "log": unit.log,
             "total": total.formula,
-            "gradient": f"{'(y - d)' if unit.code or total.code else 'y - d'}{unit.code}{total.code}",
-            "factor": "No other factor is left here."
-            if not unit.code and not total.code
-            else "What is left are the constants: the base of the logarithm and the number that the sum is divided by.",
+            "gradient": f"{'(y - d)' if unit.code or total.code else 'y - d'}{unit.code}{total.code_of('logits')}",
+            "factor": (f"A loss in {unit.name} is that in nats, divided by a constant. " if unit.code else "")
+            + ("What $L$ divides its sum by divides the gradient too. " if total.code else ""),
         },
-        cases=each_size(
-            lambda s: {
-                "logits": normal(rng, s.T, s.B, s.O, scale=1.0),
-                "d": np.eye(s.O)[rng.integers(s.O, size=(s.T, s.B))]
-                if s.name == "a small case"
-                else softmax(normal(rng, s.T, s.B, s.O)),
-            }
+        cases=(
+            *each_size(case),
+            Case("soft targets", case(SIZES[0], soft=True)),
+            Case("logits around 800 and −800", case(SIZES[0], level=levels)),
+            Case("one logit far below the others", one_far_below(SIZES[0])),
         ),
         hints=(
             "Every logit moves every probability, because they share a denominator. So first the derivative of y_i by "
             "the logit u_j, for i = j and for i ≠ j.",
             "Send ∂ℓ/∂y_i, which is −d_i/y_i, back through that matrix: a sum over i. The y_i cancel.",
-            "Use that the entries of d sum to 1. Then look at the factors that L adds: its logarithm, and what divides "
-            "the sums.",
+            "Use that the entries of d sum to 1: what is left is a difference of two distributions."
+            + (" Then ask what the base of the logarithm does to it." if unit.code else "")
+            + (" And what becomes of that by which L divides its sum?" if total.code else ""),
         ),
         misconceptions=(
-            Misconception(
-                "the sign is turned round",
-                "Where the answer is right, raising its logit must lower the loss. Which sign has that entry in yours?",
-                lambda logits, d: -answer(logits, d),
-            ),
-            Misconception(
-                "the gradient at the probabilities",
-                "−d/y is the gradient at y. The logits lie one function further back; send it through softmax too.",
-                lambda logits, d: -d / softmax(logits) * scale(logits),
-            ),
-            Misconception(
-                "only the diagonal of softmax's Jacobian",
-                "A logit also moves the probabilities of the other classes, through the denominator. "
-                "What is ∂y_i/∂u_j for i ≠ j?",
-                lambda logits, d: -d * (1 - softmax(logits)) * scale(logits),
-            ),
-            Misconception(
-                "the difference y − d multiplied by the slope y (1 − y) once more",
-                "The Jacobian of softmax is in y − d already. That difference stands at the logits.",
-                lambda logits, d: answer(logits, d) * softmax(logits) * (1 - softmax(logits)),
+            *also_overflowing(
+                (
+                    Misconception(
+                        "the sign is turned round",
+                        "Where the answer is right, raising its logit must lower the loss. Which sign has that "
+                        "entry in yours?",
+                        lambda logits, d: -answer(logits, d),
+                    ),
+                    Misconception(
+                        "the gradient at the probabilities",
+                        "−d/y is the gradient at y. The logits lie one function further back; send it through "
+                        "softmax too.",
+                        lambda logits, d: -d / softmax(logits) * scale(logits),
+                    ),
+                    Misconception(
+                        "only the diagonal of softmax's Jacobian",
+                        "A logit also moves the probabilities of the other classes, through the denominator. "
+                        "What is ∂y_i/∂u_j for i ≠ j?",
+                        lambda logits, d: -d * (1 - softmax(logits)) * scale(logits),
+                    ),
+                    Misconception(
+                        "the difference y − d multiplied by the slope y (1 − y) once more",
+                        "The Jacobian of softmax is in y − d already. That difference stands at the logits.",
+                        lambda logits, d: answer(logits, d) * softmax(logits) * (1 - softmax(logits)),
+                    ),
+                    Misconception(
+                        "softmax over the sequences instead of the classes",
+                        "Probabilities of one step and one sequence sum to 1 over the classes. Which axis are they on?",
+                        softmax_along(1),
+                    ),
+                    Misconception(
+                        "the target is missing",
+                        "You have the probabilities alone. At the right answer the gradient must be negative: what is "
+                        "subtracted?",
+                        lambda logits, d: softmax(logits) * scale(logits),
+                    ),
+                    Misconception(
+                        "the target as its largest entry alone",
+                        "Look at the case with soft targets: there d is a distribution, not one class. Is all of it in "
+                        "your result?",
+                        hard,
+                    ),
+                    *(base if unit.code else ()),
+                    *other_totals(total, lambda other: lambda logits, d: (softmax(logits) - d) * scale(logits, other)),
+                ),
+                overflowing,
             ),
             Misconception(
                 "the logits themselves in the place of probabilities",
@@ -170,12 +275,27 @@ def output_delta(rng: np.random.Generator, unit: Unit, total: Total) -> Key:
                 lambda logits, d: (logits - d) * scale(logits),
             ),
             Misconception(
-                "softmax over the sequences instead of the classes",
+                "softmax over the steps instead of the classes",
                 "Probabilities of one step and one sequence sum to 1 over the classes. Which axis are they on?",
-                softmax_over_sequences,
+                softmax_along(0),
             ),
-            *(base if unit.code else ()),
-            *other_totals(total, lambda other: lambda logits, d: (softmax(logits) - d) * scale(logits, other)),
+            Misconception(
+                "the powers overflow",
+                "Small logits come out right. What are the exponentials of 800 and of −800 in NumPy? Which shift "
+                "changes no probability?",
+                overflowing(answer),
+            ),
+            Misconception(
+                "one shift for all distributions",
+                "Look at the case with logits around 800 and −800: after your shift, where are those around −800? "
+                "Which logits share one softmax?",
+                one_shift_for_all,
+            ),
+            Misconception(
+                "one sum for the whole array",
+                "Your probabilities add up to 1 all together. Those of each step and sequence should.",
+                one_sum_for_all,
+            ),
         ),
     )
 
@@ -230,7 +350,13 @@ def output_weights(rng: np.random.Generator, read: Read, total: Total) -> Key:
         answer=answer,
         also_right=(by_loops, by_matrices),
         axes={"result": "O H"},
-        words={"read": read.formula, "read_code": read.code, "total": total.formula, "share": total.code},
+        words={
+            "read": read.formula,
+            "read_code": read.code,
+            "total": total.formula,
+            "share": total.code_of("dlogits"),
+            "factor": "What $L$ divides its sum by divides the gradient too. " if total.code else "",
+        },
         cases=each_size(
             lambda s: {"dlogits": normal(rng, s.T, s.B, s.O), "h": np.tanh(normal(rng, s.T + 1, s.B, s.H))}
         ),
@@ -238,8 +364,8 @@ def output_weights(rng: np.random.Generator, read: Read, total: Total) -> Key:
             "Take one step of one sequence first. What does W_hy multiply there, and what is the gradient at the "
             "result?",
             "That gives an outer product: the gradient at the logits as a column, what W_hy multiplied as a row.",
-            "The same matrix is used at every step and in every sequence, so the products are added; "
-            "then comes whatever L divides its sums by.",
+            "The same matrix is used at every step and in every sequence, so the products are added"
+            + ("; then comes what L divides its sum by." if total.code else "."),
         ),
         misconceptions=(
             Misconception(
@@ -260,6 +386,21 @@ def output_weights(rng: np.random.Generator, read: Read, total: Total) -> Key:
                 ),
             ),
             Misconception(
+                "every step is paired with the last state",
+                "The logits of step t were made of the state of step t. Which state do you multiply at step 1?",
+                lambda dlogits, h: (
+                    np.einsum("tbo,bh->oh", dlogits, read.apply(h)[-1]) / total.divisor(*dlogits.shape[:2])
+                ),
+            ),
+            Misconception(
+                "a slope where there is no activation",
+                "Between W_hy and the logits lies no activation. Which factor is too many?",
+                lambda dlogits, h: (
+                    np.einsum("tbo,tbh->oh", dlogits, read.apply(h) * (1 - h[1:] ** 2))
+                    / total.divisor(*dlogits.shape[:2])
+                ),
+            ),
+            Misconception(
                 "the product of two sums instead of a sum of products",
                 "Step 1's gradient has nothing to do with step 2's state. Multiply within a step and a sequence, "
                 "then add.",
@@ -270,6 +411,35 @@ def output_weights(rng: np.random.Generator, read: Read, total: Total) -> Key:
                 "One weight, one gradient: which axis of your result should not be there?",
                 lambda dlogits, h: (
                     np.einsum("tbo,tbh->toh", dlogits, read.apply(h)) / total.divisor(*dlogits.shape[:2])
+                ),
+            ),
+            Misconception(
+                "one gradient for each sequence, not added",
+                "One weight serves all sequences of the batch. Which axis of your result should not be there?",
+                lambda dlogits, h: (
+                    np.einsum("tbo,tbh->boh", dlogits, read.apply(h)) / total.divisor(*dlogits.shape[:2])
+                ),
+            ),
+            Misconception(
+                "the batch is added up before the product",
+                "With one sequence yours is right. Multiply within each sequence, then add over the sequences.",
+                lambda dlogits, h: (
+                    np.einsum("to,th->oh", dlogits.sum(axis=1), read.apply(h).sum(axis=1))
+                    / total.divisor(*dlogits.shape[:2])
+                ),
+            ),
+            Misconception(
+                "the last step is left out",
+                "The steps are 1 to T, and the last one has a loss too. Where does your range or slice end?",
+                lambda dlogits, h: (
+                    np.einsum("tbo,tbh->oh", dlogits[:-1], read.apply(h)[:-1]) / total.divisor(*dlogits.shape[:2])
+                ),
+            ),
+            Misconception(
+                "the first step is left out",
+                "Row 0 of dlogits belongs to step 1, and row 1 of h is h_1. Where does your range or slice begin?",
+                lambda dlogits, h: (
+                    np.einsum("tbo,tbh->oh", dlogits[1:], read.apply(h)[1:]) / total.divisor(*dlogits.shape[:2])
                 ),
             ),
             *(
@@ -366,11 +536,37 @@ def delta(rng: np.random.Generator, f: Activation, delay: int) -> Key:
             da[t] = (dh_out[t - 1] + later) * f.slope(h[t - 1])
         return da
 
-    def row_0_too(dh_out, h, W_hh):
-        da = walk(dh_out, h, W_hh)
-        if delay < len(h):
-            da[0] = (da[delay] @ W_hh) * f.slope(h[0])
+    def slope_of_the_future_only(dh_out, h, W_hh):
+        da = np.zeros_like(h)
+        for t in range(len(h) - 1, 0, -1):
+            later = da[t + delay] @ W_hh if t + delay < len(h) else 0
+            da[t] = dh_out[t - 1] + later * f.slope(h[t])
         return da
+
+    def slope_before_the_weights(dh_out, h, W_hh):
+        da, slopes = np.zeros_like(h), f.slope(h)
+        for t in range(len(h) - 1, 0, -1):
+            later = (da[t + delay] * slopes[t]) @ W_hh if t + delay < len(h) else 0
+            da[t] = dh_out[t - 1] * slopes[t] + later
+        return da
+
+    def later_slope_twice(dh_out, h, W_hh):
+        da, slopes = np.zeros_like(h), f.slope(h)
+        for t in range(len(h) - 1, 0, -1):
+            later = (da[t + delay] * slopes[t + delay]) @ W_hh if t + delay < len(h) else 0
+            da[t] = (dh_out[t - 1] + later) * slopes[t]
+        return da
+
+    def with_row_0(row):
+        """The answer with another row 0, from (what h_0 gets through the weights, dh_out, slope at h_0)."""
+
+        def wrong(dh_out, h, W_hh):
+            da = walk(dh_out, h, W_hh)
+            arriving = da[delay] @ W_hh if delay < len(h) else np.zeros_like(h[0])
+            da[0] = row(arriving, dh_out, f.slope(h[0]))
+            return da
+
+        return wrong
 
     return Key(
         answer=answer,
@@ -397,9 +593,9 @@ def delta(rng: np.random.Generator, f: Activation, delay: int) -> Key:
         ),
         misconceptions=(
             Misconception(
-                "the gradient from the future is forgotten",
-                "The last step is right, the earlier ones are not: h_t also acts on a later state. "
-                "What comes back from there?",
+                "nothing arrives from the future",
+                f"The last step is right, the earlier ones are not. Is the term that comes back from a later state "
+                f"missing, or is δ_{{t+{delay}}} not yet computed when you read it?",
                 no_future,
             ),
             Misconception(
@@ -432,6 +628,22 @@ def delta(rng: np.random.Generator, f: Activation, delay: int) -> Key:
                 slope_of_own_only,
             ),
             Misconception(
+                "the slope multiplies what comes from the future only",
+                "Both parts arrive at the same h_t, and both go on to a_t. Through what?",
+                slope_of_the_future_only,
+            ),
+            Misconception(
+                "the slope stands on the wrong side of W_hh",
+                "The way back from a later pre-activation leads through W_hh to h_t first, and from there through the "
+                "slope to a_t. Which of the two is applied first in yours?",
+                slope_before_the_weights,
+            ),
+            Misconception(
+                "the later slope multiplies twice",
+                f"δ_{{t+{delay}}} is the gradient at the later pre-activation: the slope there is in it already.",
+                later_slope_twice,
+            ),
+            Misconception(
                 "what is carried back is ∂L/∂h, not δ",
                 "Follow the gradient from a later state to this one: it passes the later activation first, then W_hh. "
                 "Which slope is missing on that way?",
@@ -448,10 +660,32 @@ def delta(rng: np.random.Generator, f: Activation, delay: int) -> Key:
                 "your slope taken?",
                 lambda dh_out, h, W_hh: walk(dh_out, h, W_hh, slope=lambda state: f.slope(f.apply(state))),
             ),
+            *other_slopes(f, lambda slope: lambda dh_out, h, W_hh: walk(dh_out, h, W_hh, slope=slope)),
             Misconception(
                 "row 0 is filled too",
                 "h_0 is given, no pre-activation made it. What belongs in row 0?",
-                row_0_too,
+                with_row_0(lambda arriving, dh_out, slope: arriving * slope),
+            ),
+            Misconception(
+                "row 0 holds the gradient at h_0",
+                "What arrives at h_0 is a gradient, but not one at a pre-activation: there is no a_0. What belongs in "
+                "row 0?",
+                with_row_0(lambda arriving, dh_out, slope: arriving),
+            ),
+            Misconception(
+                "row 0 is filled from the last step's loss",
+                "Your loop visits t = 0 too. There is no a_0, and which row is dh_out[t − 1] for t = 0?",
+                with_row_0(lambda arriving, dh_out, slope: (dh_out[-1] + arriving) * slope),
+            ),
+            Misconception(
+                "the steps stand in the order of the walk",
+                "All rows are right, but after row 0 comes the last step first. What has to be turned round?",
+                lambda dh_out, h, W_hh: np.concatenate([np.zeros((1, *h[0].shape)), walk(dh_out, h, W_hh)[:0:-1]]),
+            ),
+            Misconception(
+                "the steps stand in the order of the walk, and there is no row for step 0",
+                "The numbers are right. Row t belongs to step t, so the first row is zero and step 1 comes after it.",
+                lambda dh_out, h, W_hh: walk(dh_out, h, W_hh)[:0:-1],
             ),
             Misconception(
                 "no row for step 0",
@@ -549,6 +783,7 @@ def recurrent_weights(rng: np.random.Generator, connection: Connection) -> Key:
             "shape": "(H,)" if connection.diagonal else "(H, H)",
             "entries": entries,
             "delay": str(delay),
+            "feeding": f"h[:-{delay}]",
             "product": r"\delta_t \odot h_{t-1}" if connection.diagonal else rf"\delta_t\, h_{{t-{delay}}}^\top",
             "before": "" if delay == 1 else "; states before $h_0$ are zero",
             "kind": "an entry-by-entry product, because the weight multiplies entry by entry"
@@ -587,6 +822,31 @@ def recurrent_weights(rng: np.random.Generator, connection: Connection) -> Key:
                 "the term with h_0 is left out",
                 "h_0 is multiplied by the weight too, and here it is not zero. In which δ does it appear?",
                 lambda da, h: np.einsum(entries, da[delay + 1 :], h[1 : max(1, len(h) - delay)]),
+            ),
+            Misconception(
+                "the last step is left out",
+                "The steps are 1 to T, and the weight acts at the last one too. Where does your range or slice end?",
+                lambda da, h: np.einsum(entries, *(part[:-1] for part in pairs(da, h))),
+            ),
+            Misconception(
+                "the slope is applied once more",
+                "da holds δ, the gradient at a_t: the slope is in it already. What stands between a_t and the weight?",
+                lambda da, h: np.einsum(entries, *pairs(da * (1 - h**2), h)),
+            ),
+            Misconception(
+                "one gradient for each step, not added",
+                "One weight, one gradient: which axis of your result should not be there?",
+                lambda da, h: np.einsum(entries.replace("->", "->t"), *pairs(da, h)),
+            ),
+            Misconception(
+                "one gradient for each sequence, not added",
+                "One weight serves all sequences of the batch. Which axis of your result should not be there?",
+                lambda da, h: np.einsum(entries.replace("->", "->b"), *pairs(da, h)),
+            ),
+            Misconception(
+                "the batch is added up before the product",
+                "With one sequence yours is right. Multiply within each sequence, then add over the sequences.",
+                lambda da, h: np.einsum(entries, *(part.sum(axis=1, keepdims=True) for part in pairs(da, h))),
             ),
             Misconception(
                 "only the last step counts",
@@ -639,6 +899,13 @@ def input_weights(rng: np.random.Generator, f: Activation) -> Key:
         da = (dh * f.slope(h[1:])).reshape(-1, h.shape[-1])
         return da.T @ x.reshape(len(da), -1)
 
+    def with_slope(slope):
+        return lambda dh, h, x: np.einsum("tbh,tbi->hi", dh * slope(h[1:]), x)
+
+    def of(steps, of_x=None):
+        """The answer from some of the steps alone, and from other ones of x."""
+        return lambda dh, h, x: np.einsum("tbh,tbi->hi", (dh * f.slope(h[1:]))[steps], x[of_x or steps])
+
     return Key(
         answer=answer,
         also_right=(by_loops, by_matrices),
@@ -677,17 +944,48 @@ def input_weights(rng: np.random.Generator, f: Activation) -> Key:
                 "the slope f′ taken at h_t instead of a_t",
                 "f′(a_t) can be written with the state, but it is not f′ applied to the state. At which number is "
                 "your slope taken?",
-                lambda dh, h, x: np.einsum("tbh,tbi->hi", dh * f.slope(f.apply(h[1:])), x),
+                with_slope(lambda state: f.slope(f.apply(state))),
             ),
+            *other_slopes(f, with_slope),
             Misconception(
                 "only the last step counts",
                 "The weight is the same at all steps, and its gradient is a sum over them.",
                 lambda dh, h, x: np.einsum("bh,bi->hi", (dh * f.slope(h[1:]))[-1], x[-1]),
             ),
             Misconception(
+                "the last step is left out",
+                "The steps are 1 to T, and the weight acts at the last one too. Where does your range or slice end?",
+                of(slice(-1)),
+            ),
+            Misconception(
+                "the first step is left out",
+                "Row 0 of dh and of x belongs to step 1. Where does your range or slice begin?",
+                of(slice(1, None)),
+            ),
+            Misconception(
+                "paired with the input before",
+                "It is W_hh that multiplies something from the step before. Which input is in a_t?",
+                of(slice(1, None), slice(-1)),
+            ),
+            Misconception(
                 "one gradient for each sequence, not added",
                 "One weight serves all sequences of the batch. Which axis of your result should not be there?",
                 lambda dh, h, x: np.einsum("tbh,tbi->bhi", dh * f.slope(h[1:]), x),
+            ),
+            Misconception(
+                "one gradient for each step, not added",
+                "One weight, one gradient: which axis of your result should not be there?",
+                lambda dh, h, x: np.einsum("tbh,tbi->thi", dh * f.slope(h[1:]), x),
+            ),
+            Misconception(
+                "the batch is added up before the product",
+                "With one sequence yours is right. Multiply within each sequence, then add over the sequences.",
+                lambda dh, h, x: np.einsum("th,ti->hi", (dh * f.slope(h[1:])).sum(axis=1), x.sum(axis=1)),
+            ),
+            Misconception(
+                "the product of two sums instead of a sum of products",
+                "δ of one step has nothing to do with another step's input. Multiply first, then add.",
+                lambda dh, h, x: np.outer((dh * f.slope(h[1:])).sum(axis=(0, 1)), x.sum(axis=(0, 1))),
             ),
             Misconception(
                 "a mean over the sequences instead of a sum",
@@ -817,6 +1115,43 @@ def biases(rng: np.random.Generator, bias: Bias) -> Key:
                 lambda da, dlogits: (bias.gradient(da), dlogits.sum(axis=0)),
             ),
             Misconception(
+                "the bias b_y is summed over sequences only",
+                "All steps use the same b_y. Which axis of your db_y should not be there?",
+                lambda da, dlogits: (bias.gradient(da), dlogits.sum(axis=1)),
+            ),
+            Misconception(
+                "the last step is missing from b_h",
+                "Rows 1 to T of da belong to the steps, row 0 to none. Which of its rows do you add?",
+                lambda da, dlogits: (bias.gradient(np.concatenate([da[:1], da[:-1]])), of_output(dlogits)),
+            ),
+            Misconception(
+                "the first step is missing from b_y",
+                "Unlike da, dlogits has no row for step 0: which step stands in its first row?",
+                lambda da, dlogits: (bias.gradient(da), of_output(dlogits[1:])),
+            ),
+            Misconception(
+                "b_y is taken for one number",
+                "Each output has an entry of its own in b_y. Which axis must stay?",
+                lambda da, dlogits: (bias.gradient(da), dlogits.sum()),
+            ),
+            *(
+                (
+                    Misconception(
+                        "the bias b_h gets the last step only",
+                        "b_h is added at every step, and every step has a gradient.",
+                        lambda da, dlogits: (bias.gradient(da[[0, -1]]), of_output(dlogits)),
+                    ),
+                    Misconception(
+                        "the bias b_h is summed over sequences only, and has a row for step 0",
+                        "Which axes of da have become places where the same bias is used? They should not be in your "
+                        "result.",
+                        lambda da, dlogits: (da.sum(axis=1), of_output(dlogits)),
+                    ),
+                )
+                if bias is not BIASES[1]
+                else ()
+            ),
+            Misconception(
                 "the bias b_y gets the last step only",
                 "b_y is added at every step, and every step has a loss.",
                 lambda da, dlogits: (bias.gradient(da), dlogits[-1].sum(axis=0)),
@@ -828,11 +1163,6 @@ def biases(rng: np.random.Generator, bias: Bias) -> Key:
                     bias.gradient(da) * np.size(bias.gradient(da)) / da[1:].size,
                     dlogits.mean(axis=(0, 1)),
                 ),
-            ),
-            Misconception(
-                "the two are exchanged",
-                "Both parts have the right values, in the wrong order: first the hidden units, then the outputs.",
-                lambda da, dlogits: answer(da, dlogits)[::-1],
             ),
         ),
     )

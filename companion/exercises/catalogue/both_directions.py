@@ -41,9 +41,9 @@ def bidirectional(rng: np.random.Generator, f: Activation, join: str) -> Key:
             return (ahead + behind) / (2 if join == "mean" else 1)
         return np.concatenate([ahead, behind] if join == "forwards first" else [behind, ahead], axis=-1)
 
-    def walk(w, x):
+    def walk(w, x, h_0=None):
         """States of one direction in the order of reading, with the initial one: (T + 1, B, H)."""
-        h = [np.zeros((x.shape[1], len(w["b_h"])))]
+        h = [np.zeros((x.shape[1], len(w["b_h"]))) if h_0 is None else h_0]
         for x_t in x:
             h.append(f.apply(x_t @ w["W_xh"].T + h[-1] @ w["W_hh"].T + w["b_h"]))
         return np.array(h)
@@ -72,6 +72,19 @@ def bidirectional(rng: np.random.Generator, f: Activation, join: str) -> Key:
         other = {"forwards first": "backwards first", "backwards first": "forwards first", "sum": "mean", "mean": "sum"}
         return joined(walk(forwards, x)[1:], walk(backwards, x[::-1])[:0:-1], other[join])
 
+    def changed(of):
+        """The right answer with other weights: of(w) for those of each direction."""
+        return lambda x, forwards, backwards: answer(x, of(forwards), of(backwards))
+
+    def one_walk(x, forwards, backwards):
+        ahead = walk(forwards, x)
+        return joined(ahead[1:], walk(backwards, x[::-1], ahead[-1])[:0:-1])
+
+    def interleaved(x, forwards, backwards):
+        ahead, behind = walk(forwards, x)[1:], walk(backwards, x[::-1])[:0:-1]
+        pair = [ahead, behind] if join == "forwards first" else [behind, ahead]
+        return np.stack(pair, axis=-1).reshape(*ahead.shape[:2], -1)
+
     def made_of(size):
         def weights():
             return {
@@ -85,7 +98,7 @@ def bidirectional(rng: np.random.Generator, f: Activation, join: str) -> Key:
     return Key(
         answer=answer,
         also_right=(by_indices, by_companion),
-        axes={"result": f"T B {JOINS[join][1]}"},
+        axes={"result": "T B H" if join in ("sum", "mean") else "T B column"},
         words={
             "f": f.name,
             "code": f.code,
@@ -109,13 +122,14 @@ def bidirectional(rng: np.random.Generator, f: Activation, join: str) -> Key:
             ),
             Misconception(
                 "both directions read forwards",
-                "The second half is a walk from the left too. Turning its states afterwards does not change what they "
-                "have read: the *inputs* have to be turned as well.",
+                "The backward states come from a walk from the left too. Turning them afterwards does not change what "
+                "they have read: the *inputs* have to be turned as well, along axis 0.",
                 lambda x, forwards, backwards: joined(walk(forwards, x)[1:], walk(backwards, x)[:0:-1]),
             ),
             Misconception(
-                "nothing is turned",
-                "Both halves read from x_1 to x_T. Where does the backward direction begin?",
+                "nothing is turned along the steps",
+                "Both directions read from x_1 to x_T. Where does the backward one begin? If you have turned x, look "
+                "at the axis: axis 0 holds the steps.",
                 lambda x, forwards, backwards: joined(walk(forwards, x)[1:], walk(backwards, x)[1:]),
             ),
             Misconception(
@@ -135,6 +149,39 @@ def bidirectional(rng: np.random.Generator, f: Activation, join: str) -> Key:
                 lambda x, forwards, backwards: joined(
                     walk(forwards, x)[1:], walk(backwards, x[:, ::-1])[1:, ::-1][:, ::-1]
                 ),
+            ),
+            Misconception(
+                "the weights of the two directions exchanged",
+                "Each walk is right, with the weights of the other. Which of them reads x_1 first?",
+                lambda x, forwards, backwards: answer(x, backwards, forwards),
+            ),
+            Misconception(
+                "the backward walk goes on from the last forward state",
+                "The two directions share nothing but the input. Which initial state does the backward one have?",
+                one_walk,
+            ),
+            Misconception(
+                "W_hh transposed",
+                "Rows of W_hh belong to the unit that is computed. On paper it multiplies a column; here each sequence "
+                "is a row.",
+                changed(lambda w: w | {"W_hh": w["W_hh"].T}),
+            ),
+            Misconception(
+                "the bias is missing",
+                "Three terms are added up inside the activation. Which one is not there?",
+                changed(lambda w: w | {"b_h": np.zeros_like(w["b_h"])}),
+            ),
+            *(
+                ()
+                if join in ("sum", "mean")
+                else (
+                    Misconception(
+                        "the two states interleaved",
+                        "Unit by unit, the two directions alternate in your rows. Asked for are all H entries of the "
+                        "one, and then all H of the other.",
+                        interleaved,
+                    ),
+                )
             ),
             Misconception(
                 "joined in another way",
@@ -201,11 +248,7 @@ def last_state(rng: np.random.Generator, order: str, padding: str, first: str) -
         return taken(forwards, backwards, ends(len(forwards), lengths, "steps" if order == "reading" else "reading"))
 
     def one_off(forwards, backwards, lengths):
-        T = len(forwards)
-        if padding == "start":
-            return taken(forwards, backwards, (T - 1, np.maximum(T - lengths - 1, 0)))
-        beyond = np.minimum(lengths, T - 1)
-        return taken(forwards, backwards, (beyond, beyond if order == "reading" else 0))
+        return taken(forwards, backwards, (len(forwards) - 1, len(forwards) - lengths - 1))
 
     def every_length(forwards, backwards, lengths):
         ahead, behind = (np.broadcast_to(end, lengths.shape) for end in ends(len(forwards), lengths))
@@ -223,7 +266,7 @@ def last_state(rng: np.random.Generator, order: str, padding: str, first: str) -
     return Key(
         answer=answer,
         also_right=(by_loops, by_masks),
-        axes={"result": "B 2H"},
+        axes={"result": "B column"},
         words={
             "padding": (
                 "padded at the end: its steps stand in rows $0$ to $n - 1$"
@@ -289,7 +332,7 @@ def last_state(rng: np.random.Generator, order: str, padding: str, first: str) -
             ),
             Misconception(
                 "the wrong end of the backward direction",
-                "The forward half is right. The backward direction has read *all* where it ends, and one input only "
+                "The forward state is right. The backward direction has read *all* where it ends, and one input only "
                 "where it begins. You took the state at its beginning.",
                 other_order,
             ),
@@ -307,17 +350,41 @@ def last_state(rng: np.random.Generator, order: str, padding: str, first: str) -
                 )
             ),
             *(
-                ()
-                if (padding, order) == ("start", "reading")  # where no row has to be computed
-                else (
+                (
                     Misconception(
-                        "one row too late" if padding == "end" else "one row too early",
-                        "Row numbers start at 0: n rows from row 0 on end with row n − 1."
-                        if padding == "end"
-                        else "Row numbers start at 0: the last n of T rows begin with row T − n.",
+                        "one row too early",
+                        "Row numbers start at 0: the last n of T rows begin with row T − n.",
                         one_off,
                     ),
                 )
+                if (padding, order) == ("start", "steps")  # elsewhere no row is computed, or an error is raised
+                else ()
+            ),
+            *(
+                (
+                    Misconception(
+                        "the last row of the backward direction",
+                        "The forward state is right. For the backward one you take the row T − 1: in shorter sequences "
+                        "that is padding. And where has this direction ended?",
+                        lambda forwards, backwards, lengths: taken(
+                            forwards, backwards, (lengths - 1, len(forwards) - 1)
+                        ),
+                    ),
+                )
+                if padding == "end"
+                else ()
+            ),
+            *(
+                (
+                    Misconception(
+                        "the last row of both directions",
+                        "Row T − 1 is padding in shorter sequences. And the states are sorted by steps: at which step "
+                        "does the backward direction end?",
+                        lambda forwards, backwards, lengths: joined(forwards[-1], backwards[-1]),
+                    ),
+                )
+                if (padding, order) == ("end", "steps")
+                else ()
             ),
             Misconception(
                 "every length for every sequence",

@@ -20,7 +20,7 @@ def _draw_range(rng: np.random.Generator) -> tuple[int, int]:
     name="baseline",
     title="What a guess costs",
     kind="predict",
-    ask={"ends": Drawn((1, 4), _draw_range), "count": (3, 2, 4, 5), "target": ("mean", "sum")},
+    ask={"ends": Drawn((1, 6), _draw_range), "count": (3, 2, 4, 5), "target": ("mean", "sum")},
 )
 def adding_baseline(rng: np.random.Generator, ends: tuple[int, int], count: int, target: str) -> Key:
     low, high = ends
@@ -30,6 +30,7 @@ def adding_baseline(rng: np.random.Generator, ends: tuple[int, int], count: int,
         return (middle, one / count) if target == "mean" else (count * middle, count * one)
 
     guess, cost = best(target)
+    miscounted = one / count**2 if target == "mean" else one
     other = "sum" if target == "mean" else "mean"
 
     return Key(
@@ -66,7 +67,7 @@ def adding_baseline(rng: np.random.Generator, ends: tuple[int, int], count: int,
             ),
             Misconception(
                 "the marked numbers treated as one",
-                "The guess is right. The cost is that of numbers which rise and fall together. Independent ones partly "
+                "The cost is that of numbers which rise and fall together. Independent ones partly "
                 "make up for each other: their variances add up, their deviations do not.",
                 (guess, one if target == "mean" else count**2 * one),
             ),
@@ -79,6 +80,26 @@ def adding_baseline(rng: np.random.Generator, ends: tuple[int, int], count: int,
                 "a standard deviation for a variance",
                 "The cost is a mean *squared* error. You have taken a root.",
                 (guess, cost**0.5),
+            ),
+            *(
+                ()
+                if high - low == count  # then a width that is not squared gives the same
+                else (
+                    Misconception(
+                        "the variance of the sum is taken for that of one number",
+                        f"Dividing by {count} does divide a variance by {count}². But the variance of which quantity "
+                        "is divided?"
+                        if target == "mean"
+                        else f"This cost is the variance of one number: what is that of a sum of {COUNTS[count]}?",
+                        (guess, miscounted),
+                    ),
+                )
+            ),
+            Misconception(
+                "whole numbers only",
+                "This is the variance of a whole number drawn from the range. The numbers here can be anything between "
+                "the ends.",
+                best(target, one=((high - low + 1) ** 2 - 1) / 12),
             ),
             Misconception(
                 "the constant 0",
@@ -105,6 +126,13 @@ LAGS = {  # as prose has it, and as code of the variables x, first and last
     "earlier": ("from the earlier marked step to step $T$", "len(x) - 1 - first"),
     "between": ("from the earlier to the later marked step", "last - first"),
     "later": ("from the later marked step to step $T$", "len(x) - 1 - last"),
+}
+
+
+LAG_NAMES = {
+    "earlier": "from the earlier mark to the end",
+    "between": "between the two marks",
+    "later": "from the later mark to the end",
 }
 
 
@@ -153,6 +181,11 @@ def lag_targets(rng: np.random.Generator, target: str, lag: str) -> Key:
         first, last = rows[:half].sum(axis=0).astype(int), rows[half:].sum(axis=0).astype(int)
         return combined(early, late)[None, :, None], steps(len(x), first, last)
 
+    def by_steps(x):
+        t, b = np.nonzero(x[..., 1])  # step by step, whatever the sequence
+        (first, last), (early, late) = t.reshape(-1, 2).T, x[t, b, 0].reshape(-1, 2).T
+        return combined(early, late)[None, :, None], steps(len(x), first, last)
+
     def unmarked(x):
         everything = {
             "sum": x[..., 0].sum(axis=0),
@@ -166,10 +199,12 @@ def lag_targets(rng: np.random.Generator, target: str, lag: str) -> Key:
         first, _, early, _ = found(x)
         return combined(early, early)[None, :, None], steps(len(x), first, first)
 
-    def other_lag(x):
-        first, last, _, _ = found(x)
-        other = {"earlier": "between", "between": "earlier", "later": "earlier"}[lag]
-        return answer(x)[0], steps(len(x), first, last, other)
+    def other_lag(other):
+        def wrong(x):
+            first, last, _, _ = found(x)
+            return answer(x)[0], steps(len(x), first, last, other)
+
+        return wrong
 
     def made_of(T, B):
         markers = np.zeros((T, B))
@@ -214,7 +249,10 @@ def lag_targets(rng: np.random.Generator, target: str, lag: str) -> Key:
             ),
             Misconception(
                 "the earlier mark twice",
-                "argmax finds the *first* row with a 1. Where do you look for the second mark?",
+                "argmax finds the *first* row with a 1. Where do you look for the second mark?"
+                if target != "difference"
+                else "All your differences are zero: twice the same number, or twice a marker. argmax finds the "
+                "*first* row with a 1; where do you look for the second? And which column holds the numbers?",
                 only_first,
             ),
             Misconception(
@@ -224,9 +262,37 @@ def lag_targets(rng: np.random.Generator, target: str, lag: str) -> Key:
                 lambda x: (answer(x)[0], answer(x)[1] + 1),
             ),
             Misconception(
-                "another lag",
-                "You measure between other places. Read again from where to where the lag goes.",
-                other_lag,
+                "the lag is one too small",
+                "How many steps is it from step 3 to step 5? The last of T rows is row T − 1, and it is step T.",
+                lambda x: (answer(x)[0], answer(x)[1] - 1),
+            ),
+            Misconception(
+                "marks of different sequences are paired",
+                "With one sequence all is right. np.where and np.nonzero go through the array row by row, which is "
+                "step by step: the marks of the other sequences come in between. Do your two marks belong to one "
+                "sequence?",
+                by_steps,
+            ),
+            *(
+                (
+                    Misconception(
+                        "zeros are multiplied in",
+                        "Times its marker, each unmarked number is zero. A sum does not mind a zero; what does a "
+                        "product do?",
+                        lambda x: ((x[..., 0] * x[..., 1]).prod(axis=0)[None, :, None], answer(x)[1]),
+                    ),
+                )
+                if target == "product"
+                else ()
+            ),
+            *(
+                Misconception(
+                    f"the lag {LAG_NAMES[other]}",
+                    "You measure between other places. Read again from where to where the lag goes.",
+                    other_lag(other),
+                )
+                for other in LAGS
+                if other != lag
             ),
             Misconception(
                 "one target for the whole batch",

@@ -43,6 +43,9 @@ SLIPS: dict[
 }
 
 
+OTHER_NAMES = ("W_hy", "W_ff", "bias")
+
+
 @exercise(
     "clip-norm",
     chapter="clipping",
@@ -93,15 +96,29 @@ def clip_norm(rng: np.random.Generator, norm: str) -> Key:
 
     slip_name, slip_hint, slip = SLIPS[norm]
 
-    def made_of(I, H, size, part):
+    def with_factor(change):
+        """Long gradients times another factor: change(limit, norm)."""
+
+        def wrong(gradients, limit):
+            total = length(flat(gradients))
+            return {name: g * (change(limit, total) if total > limit else 1.0) for name, g in gradients.items()}
+
+        return wrong
+
+    def one_by_one(gradients, limit):
+        """The factor computed anew for each array, from arrays some of which are clipped already."""
+        new = dict(gradients)
+        for name in new:
+            total = length(flat(new))
+            new[name] = new[name] * min(1.0, limit / max(total, 1e-300))
+        return new
+
+    def made_of(I, H, size, part, names=("W_xh", "W_hh", "b_h")):
         """Gradients of an Elman layer, with a limit of so large a part of their norm."""
-        gradients = {
-            "W_xh": normal(rng, H, I, scale=size),
-            "W_hh": normal(rng, H, H, scale=3 * size),
-            "b_h": normal(rng, H, scale=size),
-        }
-        sign = -1 if gradients["W_hh"].max() > -gradients["W_hh"].min() else 1  # the largest entry is negative
-        gradients["W_hh"] = sign * gradients["W_hh"]
+        arrays = [normal(rng, H, I, scale=size), normal(rng, H, H, scale=3 * size), normal(rng, H, scale=size)]
+        if arrays[1].max() > -arrays[1].min():  # the largest entry is negative
+            arrays[1] = -arrays[1]
+        gradients = dict(zip(names, arrays, strict=True))
         return {"gradients": gradients, "limit": round(part * float(length(flat(gradients))), 3)}
 
     return Key(
@@ -119,7 +136,9 @@ def clip_norm(rng: np.random.Generator, norm: str) -> Key:
             ),
             Case("longer than the limit", made_of(2, 3, 1.0, 0.4)),
             Case("shorter than the limit", made_of(3, 2, 1.0, 2.5)),
-            Case("an explosion", made_of(2, 4, 1e4, 1e-4)),
+            Case("other names", made_of(3, 2, 1.0, 0.6, OTHER_NAMES)),
+            Case("other names, shorter", made_of(2, 3, 1.0, 3.0, OTHER_NAMES)),
+            Case("an explosion", made_of(2, 4, 1e4, 1e-4, OTHER_NAMES)),
             Case(
                 "zeros",
                 {
@@ -145,6 +164,49 @@ def clip_norm(rng: np.random.Generator, norm: str) -> Key:
                 "short gradients are lengthened",
                 "A gradient below the limit comes back longer than it was. A clip only ever shortens.",
                 always,
+            ),
+            Misconception(
+                "the wrong ones are changed",
+                "Gradients above the limit come back as they were, and shorter ones are lengthened to it. Which of "
+                "the two has to change? Look at your comparison, or at max and min.",
+                lambda gradients, limit: {
+                    name: g * max(1.0, limit / max(length(flat(gradients)), 1e-300)) for name, g in gradients.items()
+                },
+            ),
+            *(
+                (
+                    Misconception(
+                        "a Euclidean length for the largest entry",
+                        "You square the entries and add them up. The statement asks for the size of the largest one.",
+                        lambda gradients, limit: scaled(gradients, limit, lambda name: np.linalg.norm(flat(gradients))),
+                    ),
+                )
+                if norm == "largest"
+                else ()
+            ),
+            Misconception(
+                "clipped to 1 in place of the limit",
+                "A long gradient comes back with the norm 1, whatever the limit is. What has the factor to make of "
+                "the norm?",
+                with_factor(lambda limit, total: 1 / total),
+            ),
+            Misconception(
+                "the factor upside down",
+                "A long gradient comes back longer. Its factor should be below 1: which of limit and norm is the "
+                "smaller one there?",
+                with_factor(lambda limit, total: total / limit),
+            ),
+            Misconception(
+                "the factor squared",
+                "Twice too much: the factor limit / norm gives just the limit. Is it multiplied in twice, or is a "
+                "norm squared beside a limit squared?",
+                with_factor(lambda limit, total: (limit / total) ** 2),
+            ),
+            Misconception(
+                "the norm changes while you clip",
+                "The first array is right, those after it are too long: the factor is computed anew for each, from "
+                "arrays some of which are clipped already. All arrays share *one* factor.",
+                one_by_one,
             ),
             Misconception(
                 "clipped by value",
@@ -258,6 +320,17 @@ def bug_clip(rng: np.random.Generator, total: str, rule: str) -> Key:
     def other_total(W, v, g, limit, rate, mu):
         return moved(W, v, shortened(together(g, "sum" if total == "mean" else "mean"), limit), rate, mu)
 
+    def after_velocity(W, v, g, limit, rate, mu):
+        joint = together(g)
+        new_v = shortened(moved(W, v, joint, rate, mu)[1], limit)
+        if rule == "rate inside":
+            return W + new_v, new_v
+        return W - rate * (joint + mu * new_v if rule == "Nesterov" else new_v), new_v
+
+    def joint_lengths(W, v, g, limit, rate, mu):
+        lengths = np.linalg.norm(g, axis=(1, 2))
+        return moved(W, v, together(g) * min(1.0, limit / together(lengths)), rate, mu)
+
     def not_clipped(W, v, g, limit, rate, mu):
         return moved(W, v, together(g), rate, mu)
 
@@ -289,7 +362,7 @@ def bug_clip(rng: np.random.Generator, total: str, rule: str) -> Key:
             Case("B = 1", made_of(1, 3, 1.0, 0.5)),
             Case("H = 1", made_of(3, 1, 1.0, 0.4)),
             Case("shorter than the limit", made_of(3, 2, 0.3, 1.3)),
-            Case("far shorter than the limit", made_of(2, 3, 0.3, 40.0)),
+            Case("far shorter than the limit", made_of(3, 3, 0.3, 40.0)),
             Case("an explosion", made_of(4, 3, 1e4, 1e-4)),
         ),
         hints=(
@@ -330,6 +403,26 @@ def bug_clip(rng: np.random.Generator, total: str, rule: str) -> Key:
                 f"limit for "
                 "the other.",
                 other_total,
+            ),
+            Misconception(
+                "the norm of all the gradients at once",
+                "You take one norm over the whole of g, which grows with the number of sequences. The gradient that "
+                f"is to be clipped is their {total}, (H, H): of that array the norm is needed.",
+                lambda W, v, g, limit, rate, mu: moved(
+                    W, v, together(g) * min(1.0, limit / np.linalg.norm(g)), rate, mu
+                ),
+            ),
+            Misconception(
+                "the velocity is clipped",
+                "v is made of many gradients. Asked for is a clip of the gradient of this batch, before it gets into "
+                "v.",
+                after_velocity,
+            ),
+            Misconception(
+                f"the {total} of the lengths for the length of the {total}",
+                "Gradients that point in different directions partly cancel, and their joint length is smaller than "
+                "their lengths say. Of which array do you take the norm?",
+                joint_lengths,
             ),
             Misconception(
                 "nothing is clipped",

@@ -6,7 +6,7 @@ import numpy as np
 
 from companion.convert import other_update_gate
 from companion.exercises.activations import ARCTAN, SOFTSIGN, TANH, Activation
-from companion.exercises.gates import each_step_size, exchanged, listed, parts, stacked, weights, written
+from companion.exercises.gates import each_step_size, exchanges, listed, parts, stacked, weights, written
 from companion.exercises.inputs import each_size, normal
 from companion.exercises.model import Drawn, Key, Misconception, exercise
 from companion.functions import sigmoid
@@ -103,14 +103,14 @@ def parameters(rng: np.random.Generator, sizes: tuple[int, int]) -> Key:
     ask={"gates": ("ifo", "fo", "io"), "seen": ("new", "old")},
 )
 def peephole_step(rng: np.random.Generator, gates: str, seen: str) -> Key:
-    def step(x, h, c, w, glimpse=lambda k, p, cell: p * cell, other=False, gate=sigmoid, show=lambda old, new: new):
-        """The step; what is wrong is said by the last four arguments."""
+    def step(x, h, c, w, glimpse=lambda k, p, cell: p * cell, other=False, show=lambda old, new: np.tanh(new)):
+        """The step; what is wrong is said by the last three arguments."""
         a = {k: x @ w[f"W_x{k}"].T + h @ w[f"W_h{k}"].T + w[f"b_{k}"] for k in "ifgo"}
         through = {k: glimpse(k, w[f"p_{k}"], c) for k in gates if k != "o"}
-        i, f = (gate(a[k] + through[k]) if k in through else sigmoid(a[k]) for k in "if")
+        i, f = (sigmoid(a[k] + through.get(k, 0)) for k in "if")
         c_new = f * c + i * np.tanh(a["g"])
-        o = gate(a["o"] + glimpse("o", w["p_o"], c_new if (seen == "new") != other else c))
-        return o * np.tanh(show(c, c_new)), c_new
+        o = sigmoid(a["o"] + glimpse("o", w["p_o"], c_new if (seen == "new") != other else c))
+        return o * show(c, c_new), c_new
 
     def answer(x, h, c, w):
         return step(x, h, c, w)
@@ -200,6 +200,16 @@ def peephole_step(rng: np.random.Generator, gates: str, seen: str) -> Key:
                 lambda x, h, c, w: step(x, h, c, w, glimpse=lambda k, p, cell: 0 if k == "o" else p * cell),
             ),
             Misconception(
+                "the output gate's peephole alone",
+                "Which gates have a peephole, beside the output gate?",
+                lambda x, h, c, w: step(x, h, c, w, glimpse=lambda k, p, cell: p * cell if k == "o" else 0),
+            ),
+            Misconception(
+                "the biases are left out",
+                "A peephole is one more term; the other three stay.",
+                lambda x, h, c, w: step(x, h, c, {k: v * (k[:2] != "b_") for k, v in w.items()}),
+            ),
+            Misconception(
                 "a peephole that adds up the cells of all units",
                 "p_k ⊙ c is a product entry by entry and gives a vector. What does @ give instead?",
                 lambda x, h, c, w: step(x, h, c, w, glimpse=lambda k, p, cell: (cell @ p)[:, None]),
@@ -215,6 +225,23 @@ def peephole_step(rng: np.random.Generator, gates: str, seen: str) -> Key:
                 lambda x, h, c, w: step(x, h, c, w, glimpse=lambda k, p, cell: p * np.tanh(cell)),
             ),
             Misconception(
+                "the output gate's peephole looks at the squashed cell",
+                "tanh(c_t) is what the output gate multiplies. What does its peephole see?",
+                lambda x, h, c, w: step(
+                    x, h, c, w, glimpse=lambda k, p, cell: p * (np.tanh(cell) if k == "o" else cell)
+                ),
+            ),
+            *(
+                Misconception(
+                    f"the {names[k]} has no peephole",
+                    "One of the gates with a peephole got none.",
+                    lambda x, h, c, w, k=k: step(
+                        x, h, c, w, glimpse=lambda gate, p, cell: 0 if gate == k else p * cell
+                    ),
+                )
+                for k in (with_peepholes if len(with_peepholes) == 2 else [])
+            ),
+            Misconception(
                 "the peepholes are added outside σ",
                 "A gate lies between 0 and 1, whatever it sees. Where does the term stand, then?",
                 outside,
@@ -222,7 +249,12 @@ def peephole_step(rng: np.random.Generator, gates: str, seen: str) -> Key:
             Misconception(
                 "the state shows the old cell",
                 "What the output gate sees and what it shows are two things. Which cell does the state show?",
-                lambda x, h, c, w: step(x, h, c, w, show=lambda old, new: old),
+                lambda x, h, c, w: step(x, h, c, w, show=lambda old, new: np.tanh(old)),
+            ),
+            Misconception(
+                "the cell is shown without tanh",
+                "A peephole sees the cell as it is. What the state shows of it lies between −1 and 1.",
+                lambda x, h, c, w: step(x, h, c, w, show=lambda old, new: new),
             ),
         ),
     )
@@ -344,8 +376,23 @@ def coupled_step(rng: np.random.Generator, free: str, order: str) -> Key:
                 lambda x, h, c, W_x, W_h, b: step(x, h, c, W_x, W_h, b, share=lambda gate, a: sigmoid(1 - a)),
             ),
             Misconception(
+                "the candidate goes through σ",
+                "Something that could be written may be negative. Which function does the LSTM's candidate have?",
+                lambda x, h, c, W_x, W_h, b: step(x, h, c, W_x, W_h, b, squash=sigmoid),
+            ),
+            Misconception(
+                "σ for all three, and tanh after it",
+                "Your candidate goes through two functions, and is never negative. σ belongs to the gates alone.",
+                lambda x, h, c, W_x, W_h, b: step(x, h, c, W_x, W_h, b, squash=lambda a: np.tanh(sigmoid(a))),
+            ),
+            Misconception(
+                "the bias is left out",
+                "Each pre-activation has three terms. Which one is not there?",
+                lambda x, h, c, W_x, W_h, b: answer(x, h, c, W_x, W_h, np.zeros_like(b)),
+            ),
+            Misconception(
                 "the candidate is not squashed",
-                "g_t is as in the LSTM. Which function has it?",
+                "g_t is as in the LSTM. Which function does it have there?",
                 lambda x, h, c, W_x, W_h, b: step(x, h, c, W_x, W_h, b, squash=lambda a: a),
             ),
             Misconception(
@@ -353,11 +400,7 @@ def coupled_step(rng: np.random.Generator, free: str, order: str) -> Key:
                 "The cell may be given outside −1 to 1. What lies between it and the state?",
                 lambda x, h, c, W_x, W_h, b: step(x, h, c, W_x, W_h, b, show=lambda c_new: c_new),
             ),
-            Misconception(
-                "candidate and output gate exchanged",
-                f"Check which H columns belong to which: the order is {listed(order)}.",
-                lambda x, h, c, W_x, W_h, b: step(x, h, c, W_x, W_h, b, order=exchanged(order, "g", "o")),
-            ),
+            *exchanges(order, lambda cut: lambda x, h, c, W_x, W_h, b: step(x, h, c, W_x, W_h, b, order=cut)),
         ),
     )
 
@@ -379,9 +422,9 @@ def reset_after(rng: np.random.Generator, z: str, order: str) -> Key:
         return parts(x @ W_x.T + b_x, order), parts(h @ W_h.T + b_h, order)
 
     def answer(x, h, W_x, W_h, b_x, b_h):
-        return finished(*both(x, h, W_x, W_h, b_x, b_h), h)
+        return finished(h, *both(x, h, W_x, W_h, b_x, b_h))
 
-    def finished(of_x, of_h, h):
+    def finished(h, of_x, of_h):
         r, gate = sigmoid(of_x["r"] + of_h["r"]), sigmoid(of_x["z"] + of_h["z"])
         return mixed(gate, h, np.tanh(of_x["n"] + r * of_h["n"]))
 
@@ -421,9 +464,19 @@ def reset_after(rng: np.random.Generator, z: str, order: str) -> Key:
 
         return wrong
 
+    def with_update(x, h, W_x, W_h, b_x, b_h):
+        of_x, of_h = both(x, h, W_x, W_h, b_x, b_h)
+        gate = sigmoid(of_x["z"] + of_h["z"])
+        return mixed(gate, h, np.tanh(of_x["n"] + gate * of_h["n"]))
+
+    def with_reset(x, h, W_x, W_h, b_x, b_h):
+        of_x, of_h = both(x, h, W_x, W_h, b_x, b_h)
+        r = sigmoid(of_x["r"] + of_h["r"])
+        return mixed(r, h, np.tanh(of_x["n"] + r * of_h["n"]))
+
     def turned(x, h, W_x, W_h, b_x, b_h):
         of_x, of_h = both(x, h, W_x, W_h, b_x, b_h)
-        return finished(*({**part, "z": -part["z"]} for part in (of_x, of_h)), h)
+        return finished(h, *({**part, "z": -part["z"]} for part in (of_x, of_h)))
 
     def case(s):
         w = weights(rng, s.I, s.H, order)
@@ -446,6 +499,7 @@ def reset_after(rng: np.random.Generator, z: str, order: str) -> Key:
             "x_parts": listed(order, "x_"),
             "h_parts": listed(order, "h_"),
             "z_does": "keeps the old state where it is 1" if z == "keeps" else "writes the candidate where it is 1",
+            "left": "the old state" if z == "keeps" else "the candidate",
             "mix_code": "z * h + (1 - z) * n" if z == "keeps" else "(1 - z) * h + z * n",
         },
         cases=each_step_size(case),
@@ -487,15 +541,47 @@ def reset_after(rng: np.random.Generator, z: str, order: str) -> Key:
             ),
             Misconception(
                 "the candidate goes through σ",
-                "A state may be negative. Which function has the candidate?",
+                "A state may be negative. Which function does the candidate have?",
                 candidate(lambda r, of_x, of_h, h, W, b: sigmoid(of_x + r * of_h)),
             ),
             Misconception(
-                "the two gates exchanged",
-                f"Check which H columns belong to which gate: the order is {listed(order)}.",
-                lambda x, h, W_x, W_h, b_x, b_h: finished(
-                    *both(x, h, W_x, W_h, b_x, b_h, exchanged(order, "r", "z")), h
-                ),
+                "the candidate has no function",
+                "Two of the three parts go through σ. What happens to the third?",
+                candidate(lambda r, of_x, of_h, h, W, b: of_x + r * of_h),
+            ),
+            Misconception(
+                "the bias of the candidate's state part is left out",
+                "b_hn stands inside the brackets that r multiplies. All else is right.",
+                candidate(lambda r, of_x, of_h, h, W, b: np.tanh(of_x + r * (h @ W.T))),
+            ),
+            Misconception(
+                "b_h is left out",
+                "There are two biases for each of the three, one beside each product. You use one of them.",
+                lambda x, h, W_x, W_h, b_x, b_h: answer(x, h, W_x, W_h, b_x, np.zeros_like(b_h)),
+            ),
+            Misconception(
+                "b_x is left out",
+                "There are two biases for each of the three, one beside each product. You use one of them.",
+                lambda x, h, W_x, W_h, b_x, b_h: answer(x, h, W_x, W_h, np.zeros_like(b_x), b_h),
+            ),
+            Misconception(
+                "a reset that resets where it is 1",
+                "Look at what r_t multiplies in the equation. What does the candidate see of the state with r_t = 1?",
+                candidate(lambda r, of_x, of_h, h, W, b: np.tanh(of_x + (1 - r) * of_h)),
+            ),
+            Misconception(
+                "the update gate resets as well",
+                "Two gates, two tasks: which of them stands in the equation of the candidate?",
+                with_update,
+            ),
+            Misconception(
+                "the reset gate mixes as well",
+                "Two gates, two tasks: which of them mixes the old state and the candidate?",
+                with_reset,
+            ),
+            *exchanges(
+                order,
+                lambda cut: lambda x, h, W_x, W_h, b_x, b_h: finished(h, *both(x, h, W_x, W_h, b_x, b_h, cut)),
             ),
         ),
     )
@@ -610,6 +696,60 @@ def reset_before(rng: np.random.Generator, z: str, f: Activation) -> Key:
                 "the two gates exchanged",
                 "Which gate resets, and which one mixes? Follow the names of the weights.",
                 lambda w, x, h_0: run(w, x, h_0, gates="zr"),
+            ),
+            Misconception(
+                "the update gate resets as well",
+                "Two gates, two tasks: which of them stands in the equation of the candidate?",
+                lambda w, x, h_0: run(w, x, h_0, gates="zz"),
+            ),
+            Misconception(
+                "a reset that resets where it is 1",
+                "Look at what r_t multiplies in the equation. What does the candidate see of the state with r_t = 1?",
+                lambda w, x, h_0: run(w, x, h_0, lambda r, a, h, W: f.apply(a + ((1 - r) * h) @ W.T)),
+            ),
+            Misconception(
+                "the candidate has no function",
+                "The two gates have σ. What squashes the candidate?",
+                lambda w, x, h_0: run(w, x, h_0, lambda r, a, h, W: a + (r * h) @ W.T),
+            ),
+            *(
+                ()
+                if f is TANH
+                else (
+                    Misconception(
+                        "tanh for the candidate, as in the chapter",
+                        f"Here the candidate has another function: {f.name}.",
+                        lambda w, x, h_0: run(w, x, h_0, lambda r, a, h, W: np.tanh(a + (r * h) @ W.T)),
+                    ),
+                )
+            ),
+            Misconception(
+                "the reset weighs the input too",
+                "r decides how much of the old state the candidate sees. The input is always seen whole. And r stands "
+                "before the product with W_hn.",
+                lambda w, x, h_0: run(w, x, h_0, lambda r, a, h, W: f.apply(r * (a + h @ W.T))),
+            ),
+            Misconception(
+                "the state is not carried on",
+                "Step 1 is right. From the second step on the state before is no longer h_0.",
+                lambda w, x, h_0: np.stack([h_0, *(run(w, x_t[None], h_0)[1] for x_t in x)]),
+            ),
+            Misconception(
+                "the weights W_hn transposed",
+                "On paper W_hn multiplies a column; here each sequence is a row. Its rows belong to the unit that is "
+                "computed.",
+                lambda w, x, h_0: run(w | {"W_hn": w["W_hn"].T}, x, h_0),
+            ),
+            Misconception(
+                "all recurrent weights transposed",
+                "On paper W_hk multiplies a column; here each sequence is a row. Its rows belong to the unit that is "
+                "computed.",
+                lambda w, x, h_0: run({k: v.T if k[:3] == "W_h" else v for k, v in w.items()}, x, h_0),
+            ),
+            Misconception(
+                "the biases are left out",
+                "Each pre-activation has three terms. Which one is not there?",
+                lambda w, x, h_0: run({k: v * (k[:2] != "b_") for k, v in w.items()}, x, h_0),
             ),
             Misconception(
                 "starts from zero",
@@ -733,6 +873,12 @@ def convert(rng: np.random.Generator, source: str, target: str, side: str) -> Ke
                 "the order is not changed",
                 f"The parts should come out in the order {listed(target)}.",
                 lambda W_x, W_h, b: stored(*moved(W_x, W_h, b, target=source)),
+            ),
+            Misconception(
+                "neither the order nor z is changed",
+                f"The parts should come out in the order {listed(target)}. And a gate that kept has to write: what "
+                "turns a gate from σ(a) into 1 − σ(a)?",
+                lambda W_x, W_h, b: stored(*moved(W_x, W_h, b, lambda name, k, part: part, source)),
             ),
             Misconception(
                 "the matrices are not transposed" if side == "columns" else "the matrices are transposed",

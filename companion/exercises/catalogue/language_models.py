@@ -39,6 +39,7 @@ def ngram(rng: np.random.Generator, weighs: str, start: str) -> Key:
         return [pair for v, w in zip(before, after, strict=True) for pair in zip(v, w, strict=True)]
 
     def pairs_across(text):
+        """Of all sequences glued together: of those that begin with <EOS>, the first alone then has no pair for it."""
         tokens = [token for sequence in text for token in sequence]
         return list(zip(tokens[:-1], tokens[1:], strict=True))
 
@@ -47,10 +48,12 @@ def ngram(rng: np.random.Generator, weighs: str, start: str) -> Key:
         return share * frequency + (1 - share) * lower
 
     def estimate(text, v, V, lambda_1, lambda_2, *, pairs=pairs_of, **slip):
-        tokens = np.array([token for sequence in text for token in sequence])
+        tokens = np.array([token for sequence in text for token in sequence], dtype=int)
         if slip.get("without_end"):
             tokens = tokens[tokens != 0]
         c = np.bincount(tokens, minlength=V)
+        if slip.get("end_twice"):
+            c[0] *= 2
         after = np.zeros(V)
         found = pairs(text)
         for before, w in found:
@@ -58,12 +61,15 @@ def ngram(rng: np.random.Generator, weighs: str, start: str) -> Key:
         total = max(len(found), 1) if slip.get("joint") else after.sum()
         if slip.get("backwards"):
             total = np.maximum(c, 1)
-        exchanged = slip.get("exchanged", False)
-        unigram = c / max(c.sum(), 1)
-        p_1 = unigram if slip.get("no_floor") else mixed(lambda_1, unigram, 1 / V, exchanged)
-        if after.sum() == 0:
-            return mixed(lambda_2, 0, p_1, exchanged) if slip.get("unseen") else p_1
-        return mixed(lambda_2, after / total, p_1, exchanged)
+        if slip.get("singles"):
+            total = c[v]
+        exchanged = slip.get("exchanged", ())
+        with np.errstate(all="ignore"):  # 0/0 where nothing but <EOS> was there to be counted
+            unigram = c / c.sum()
+            p_1 = unigram if slip.get("no_floor") else mixed(lambda_1, unigram, 1 / V, 1 in exchanged)
+            if after.sum() == 0 and not (slip.get("nan") or (slip.get("singles") and c[v])):
+                return mixed(lambda_2, 0, p_1, 2 in exchanged) if slip.get("unseen") else p_1
+            return mixed(lambda_2, after / total, p_1, 2 in exchanged)
 
     def answer(text, v, V, lambda_1, lambda_2):
         return estimate(text, v, V, lambda_1, lambda_2)
@@ -119,24 +125,29 @@ def ngram(rng: np.random.Generator, weighs: str, start: str) -> Key:
             "lower_2": second[1],
             "share_1": "1 - lambda_1" if rest else "lambda_1",
             "share_2": "1 - lambda_2" if rest else "lambda_2",
-            "beginning": "A sequence begins as if another had just ended: its first token follows `<EOS>`, "
-            "and the two are a pair."
+            "beginning": "Every sequence begins as if another had just ended, the first one of the text too: its first "
+            "token follows an `<EOS>`, and the two are a pair. That `<EOS>` is the context of a token, and is not "
+            "counted in $c(w)$."
             if begins
             else "The first token of a sequence has no context and is part of no pair; it is counted in $c(w)$ all the "
-            "same.",
+            "same. A pair never reaches from one sequence into the next.",
+            "careful": " Look closely at which share each $\\lambda$ belongs to." if rest else "",
             "pairs": "zip([0] + sequence[:-1], sequence)" if begins else "zip(sequence[:-1], sequence[1:])",
-            "why": "Here every token is the second of one pair, because the first of a sequence follows `<EOS>`."
+            "why": "Here every token is the second of one pair, because the first of a sequence follows `<EOS>`. So "
+            "the sequences might as well be glued together, if one `<EOS>` is put in front of them all."
             if begins
             else "Here the first token of a sequence is the second of no pair, so that nothing ever follows `<EOS>`; "
-            "after it the single tokens alone decide.",
+            "after it the single tokens alone decide. If the sequences were glued together, what follows `<EOS>` would "
+            "depend on their order in the list.",
         },
         cases=(
             case("ann, anna, nan; after a", _names(), 1, 3, 0.75, 0.5),
             case("the same, after <EOS>", _names(), 0, 3, 0.9, 0.6),
             case("a context that never occurs", _names(), 4, 5, 0.9, 0.6),
-            case("one empty name", [[0]], 0, 2, 0.8, 0.3),
+            case("a context that occurs once", [[1, 2, 0], [1, 1, 0]], 2, 3, 0.75, 0.6),
+            case("one empty sequence", [[0]], 0, 2, 0.8, 0.3),
             case("all the weight on frequencies", _names(), 2, 4, all_to_frequency, all_to_frequency),
-            case("a dozen random names", drawn, 3, 7, 0.65, 0.8),
+            case("a dozen random sequences", drawn, 3, 7, 0.65, 0.8),
         ),
         hints=(
             "Three distributions are mixed: uniform, single tokens, tokens after v. Compute each as an array (V,).",
@@ -148,7 +159,17 @@ def ngram(rng: np.random.Generator, weighs: str, start: str) -> Key:
             Misconception(
                 "each weight on the wrong share",
                 "Look at the two formulas: what does λ multiply, the relative frequency or the shorter context?",
-                with_slip(exchanged=True),
+                with_slip(exchanged=(1, 2)),
+            ),
+            Misconception(
+                "λ_1 on the wrong share",
+                "Look at the formula of p_1: what does λ_1 multiply, the relative frequency or 1/V?",
+                with_slip(exchanged=(1,)),
+            ),
+            Misconception(
+                "λ_2 on the wrong share",
+                "Look at the formula of p_2: what does λ_2 multiply, the relative frequency or p_1?",
+                with_slip(exchanged=(2,)),
             ),
             Misconception(
                 "the two weights are exchanged",
@@ -156,14 +177,47 @@ def ngram(rng: np.random.Generator, weighs: str, start: str) -> Key:
                 lambda text, v, V, lambda_1, lambda_2: estimate(text, v, V, lambda_2, lambda_1),
             ),
             Misconception(
-                "pairs run across the end of a sequence",
-                "The last token of one name and the first of the next are no pair. How do you join the sequences?",
+                "the first sequence has no pair for its first token"
+                if begins
+                else "pairs reach into the next sequence",
+                "Glued together, each sequence but one follows the <EOS> of another. What stands before the first "
+                "token of the first?"
+                if begins
+                else "The <EOS> of one sequence and the first token of the next are no pair. Where do you join the "
+                "sequences?",
                 with_slip(pairs=pairs_across),
             ),
             Misconception(
                 "the first token has no context" if begins else "the first token follows <EOS>",
-                "What does the statement say about the first token of a sequence? Count the pairs after <EOS>.",
+                "Nothing comes after <EOS> in your pairs. What does the statement say about the first token of a "
+                "sequence?"
+                if begins
+                else "What does the statement say about the first token of a sequence? Count the pairs after <EOS>.",
                 with_slip(pairs=lambda text: pairs_of(text, not begins)),
+            ),
+            *(
+                (
+                    Misconception(
+                        "the <EOS> before a sequence is counted in c(w)",
+                        "It is there to be the context of the first token. How many <EOS> are in the text itself?",
+                        with_slip(end_twice=True),
+                    ),
+                    Misconception(
+                        "the <EOS> before a sequence is counted in c(w) and in c(v)",
+                        "Each <EOS> that begins a pair also ends a sequence, or stands before the first. How many "
+                        "pairs begin with <EOS>, and how many <EOS> are there in the text itself?",
+                        with_slip(end_twice=True, singles=True),
+                    ),
+                )
+                if begins
+                else (
+                    Misconception(
+                        "c(v) counts the token v, not the pairs that begin with it",
+                        "For <EOS> the two differ: it occurs, but begins no pair. Which of them is below the line of "
+                        "the fraction?",
+                        with_slip(singles=True),
+                    ),
+                )
             ),
             Misconception(
                 "divided by the count of the next token",
@@ -181,6 +235,12 @@ def ngram(rng: np.random.Generator, weighs: str, start: str) -> Key:
                 with_slip(unseen=True),
             ),
             Misconception(
+                "0/0 in an unseen context",
+                "For a context that begins no pair you divide zero by zero, and all becomes nan. What is p_2 there, by "
+                "the statement?",
+                with_slip(nan=True),
+            ),
+            Misconception(
                 "the uniform distribution is missing",
                 "A token that never occurs gets 0 from you. Which of the two mixtures have you left out?",
                 with_slip(no_floor=True),
@@ -189,6 +249,18 @@ def ngram(rng: np.random.Generator, weighs: str, start: str) -> Key:
                 "<EOS> is not counted among the single tokens",
                 "<EOS> is a token like the others and must be predicted. Is it in c(w), and in N?",
                 with_slip(without_end=True),
+            ),
+            Misconception(
+                "<EOS> is left out everywhere",
+                "That a sequence ends must be predicted too. Where do you cut off the last token?",
+                lambda text, v, V, lambda_1, lambda_2: estimate(
+                    [sequence[:-1] for sequence in text],
+                    v,
+                    V,
+                    lambda_1,
+                    lambda_2,
+                    pairs=lambda cut: [pair for s in cut if s for pair in pairs_of([s])],
+                ),
             ),
         ),
     )
@@ -284,7 +356,8 @@ def perplexity(rng: np.random.Generator, given: _Given, end: str) -> Key:
             "end": "The last entry of each array belongs to `<EOS>`. It counts like any other token."
             if counted
             else "The last entry of each array belongs to `<EOS>`. Here, as in some published numbers, it is *left "
-            "out*: neither its probability nor the token itself counts.",
+            "out*: neither its probability nor the token itself counts. A sequence may be empty but for its `<EOS>`; "
+            "not all of them are.",
             "same": "The logarithm and the power must have the same base: with $\\log_2$ it is a power of 2."
             if given.base == "2"
             else "The logarithm and the power must have the same base: with $\\ln$ it is a power of $e$.",
@@ -341,6 +414,30 @@ def perplexity(rng: np.random.Generator, given: _Given, end: str) -> Key:
                     "If every token has probability 1/27, the perplexity is 27. Which base has your logarithm, and "
                     "which your power?",
                     lambda values: given.other_base(pooled(values).mean()),
+                ),
+                (
+                    "the power is missing",
+                    "This is the cross-entropy, a mean surprise. If every token has probability 1/27, the perplexity "
+                    "is 27: what is done with the mean?",
+                    lambda values: pooled(values).mean(),
+                ),
+                (
+                    "the power is missing, in bits",
+                    "This is the cross-entropy, a mean surprise. If every token has probability 1/27, the perplexity "
+                    "is 27: what is done with the mean?",
+                    lambda values: pooled(values).mean() / np.log(2),
+                ),
+                *(
+                    (
+                        (
+                            "logarithm to base 2, power of e",
+                            "If every token has probability 1/27, the perplexity is 27. Which base has your logarithm, "
+                            "and which your power?",
+                            lambda values: np.exp(pooled(values).mean() / np.log(2)),
+                        ),
+                    )
+                    if given.of(np.array(0.5)) == 0.5
+                    else ()
                 ),
                 (
                     "a sum in place of the mean",
@@ -415,6 +512,10 @@ def error_rate(rng: np.random.Generator, cost: int, over: str) -> Key:
         found = align(reference, hypothesis)
         return (found.substitutions + found.deletions + found.insertions) / length(reference, hypothesis)
 
+    def by_hypothesis(reference, hypothesis):
+        with np.errstate(all="ignore"):  # of an array, as the table is, a division by 0 is infinite
+            return float(np.float64(edits(reference, hypothesis)) / len(hypothesis))
+
     def place_by_place(reference, hypothesis):
         different = sum(r != h for r, h in zip(reference, hypothesis, strict=False))
         return (cost * different + abs(len(reference) - len(hypothesis))) / length(reference, hypothesis)
@@ -465,7 +566,9 @@ def error_rate(rng: np.random.Generator, cost: int, over: str) -> Key:
             case("a word added", "we people", "we the people"),
             case("nothing heard", "to be", ""),
             case("more heard than said", "yes", "we say it now"),
+            case("nothing in common", "to be or", "we say it now"),
             case("two neighbours exchanged", "to be or not", "to or be not"),
+            case("begun anew", "we say it now say it", "we say it"),
             case("repeated words", "to be or not to be", "be to be or to be be"),
             case("a mixture", some(9), some(7)),
         ),
@@ -505,6 +608,12 @@ def error_rate(rng: np.random.Generator, cost: int, over: str) -> Key:
                 with_slip(border=0),
             ),
             Misconception(
+                "the last words are not looked at",
+                "One word said and another heard costs you nothing. How many rows and columns has the table, and which "
+                "corner do you return?",
+                lambda reference, hypothesis: edits(reference[:-1], hypothesis[:-1]) / length(reference, hypothesis),
+            ),
+            Misconception(
                 "a substitution has another cost",
                 "Look at the case of one mistaken word. What does the statement charge for a substitution?",
                 with_slip(cost=3 - cost),
@@ -517,7 +626,17 @@ def error_rate(rng: np.random.Generator, cost: int, over: str) -> Key:
             Misconception(
                 "divided by the length of the hypothesis",
                 "A recogniser that babbles should not get a lower rate for it. Whose words are counted below the line?",
-                lambda reference, hypothesis: edits(reference, hypothesis) / max(len(hypothesis), 1),
+                by_hypothesis,
+            ),
+            Misconception(
+                "how much is right, not how much is wrong",
+                "Where all is recognised the rate is 0. Do you subtract from 1?",
+                lambda reference, hypothesis: 1 - answer(reference, hypothesis),
+            ),
+            Misconception(
+                "divided without a remainder",
+                "// rounds down to a whole number. Which sign divides?",
+                lambda reference, hypothesis: edits(reference, hypothesis) // length(reference, hypothesis),
             ),
             Misconception(
                 "divided by the longer of the two" if over == "reference" else "always divided by the reference",

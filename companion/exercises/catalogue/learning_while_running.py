@@ -9,6 +9,7 @@ import numpy as np
 
 from companion.cells import Elman
 from companion.exercises.activations import ACTIVATIONS, Activation
+from companion.exercises.catalogue.backpropagation_through_time import other_slopes
 from companion.exercises.inputs import normal
 from companion.exercises.model import Case, Key, Misconception, exercise
 from companion.functions import Activation as CompanionActivation
@@ -171,6 +172,12 @@ def unit(rng: np.random.Generator, by: By, f: Activation) -> Key:
             recursion(step=lambda slope, source, w, before: slope * source + w * before),
         ),
         Misconception(
+            "all sensitivities are zero",
+            f"Something must begin to move. What stands beside {by.what} in a_t, and is it in your step? And is every "
+            "new number kept?",
+            recursion(step=lambda slope, source, w, before: slope * w * before),
+        ),
+        Misconception(
             "the sensitivity of h_0 is taken as 1",
             f"Would h_0 be another number, had {by.what} been larger?",
             recursion(first=1.0),
@@ -254,6 +261,17 @@ def unit(rng: np.random.Generator, by: By, f: Activation) -> Key:
                 "f′(a_t) can be written with the state, but it is not f′ applied to the state. At which number is "
                 "your slope taken?",
                 recursion(slopes=lambda h: f.slope(f.apply(h[1:]))),
+            ),
+            *other_slopes(f, lambda slope: recursion(slopes=lambda h: slope(h[1:]))),
+            Misconception(
+                "only the last step's number",
+                "The result has an entry for each of the steps 0 to T; you return one.",
+                lambda x, v, w, b, h_0: float(answer(x, v, w, b, h_0)[-1]),
+            ),
+            Misconception(
+                "the states themselves",
+                "You return h_0 to h_T. Asked for is how far each of them moves.",
+                states,
             ),
             Misconception(
                 "the recurrent weight is missing",
@@ -426,6 +444,12 @@ def matrix(rng: np.random.Generator, of: Of, f: Activation) -> Key:
                 recursion(entry=lambda h, source: np.broadcast_to(source, (h.shape[1], h.shape[1], len(source)))),
             ),
             Misconception(
+                "all sensitivities are zero",
+                "Something must begin to move. What stands beside the weight in a_t, and is it in your step? And is "
+                "each new tensor kept?",
+                recursion(entry=lambda h, source: np.zeros((h.shape[1], h.shape[1], len(source)))),
+            ),
+            Misconception(
                 "the past is forgotten",
                 "P_1 is right, later ones are not: the old states depend on the weight too. Where is P_{t−1}?",
                 recursion(carry=0),
@@ -463,6 +487,18 @@ def matrix(rng: np.random.Generator, of: Of, f: Activation) -> Key:
                 "The slope belongs to a_t, and is written with the state that a_t became. Which row of h is that?",
                 recursion(slopes=lambda h: f.slope(h[:-1])),
             ),
+            *other_slopes(f, lambda slope: recursion(slopes=lambda h: slope(h[1:]))),
+            Misconception(
+                "the slope f′ taken at h_t instead of a_t",
+                "f′(a_t) can be written with the state, but it is not f′ applied to the state. At which number is "
+                "your slope taken?",
+                recursion(slopes=lambda h: f.slope(f.apply(h[1:]))),
+            ),
+            Misconception(
+                "the past does not pass the recurrent weights",
+                "How far a state of the step before moves is P_{t−1}. By what is that state multiplied in a_t?",
+                recursion(mix="il,ijm->ijm"),
+            ),
             Misconception(
                 "only the last step's tensor",
                 "The result has a tensor for each of the steps 0 to T; you return one.",
@@ -476,6 +512,14 @@ def matrix(rng: np.random.Generator, of: Of, f: Activation) -> Key:
                         "An array of H numbers, multiplied as it is, is laid along the last axis of P. Which axis "
                         "belongs to the unit that moves?",
                         recursion(slope_index="m"),
+                    ),
+                    Misconception(
+                        "only the weights from a unit to itself",
+                        "Unit i is fed by a whole row of W_hh: m may be any unit. Which entries of P_1 should not be "
+                        "zero?",
+                        recursion(
+                            entry=lambda h, source: np.einsum("ij,jm,m->ijm", *[np.eye(len(source))] * 2, source)
+                        ),
                     ),
                     Misconception(
                         "the indices of the weight are exchanged",

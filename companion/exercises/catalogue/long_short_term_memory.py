@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from companion.exercises.activations import ARCTAN, SOFTSIGN, TANH, Activation
-from companion.exercises.gates import each_step_size, exchanged, listed, parts, stacked, weights, written
+from companion.exercises.gates import each_step_size, exchanges, listed, parts, stacked, weights, written
 from companion.exercises.inputs import each_size, normal
 from companion.exercises.model import Drawn, Key, Misconception, exercise
 from companion.functions import sigmoid
@@ -68,6 +68,22 @@ def parameters(rng: np.random.Generator, sizes: tuple[int, int, int]) -> Key:
                 "the output layer is not counted",
                 "The network does not end with h_t. Which weights lead from there to y_t?",
                 4 * gate,
+            ),
+            Misconception(
+                "the output layer's bias is not counted",
+                "What is added to the product in the last equation?",
+                right - O,
+            ),
+            *(
+                ()
+                if O == 2  # with two outputs, the same number as for the next mistake
+                else (
+                    Misconception(
+                        "the initial states are counted",
+                        "Here h_0 and c_0 are zero and stay so: training does not adjust them.",
+                        right + 2 * H,
+                    ),
+                )
             ),
             Misconception(
                 "the output layer reads the cell as well",
@@ -141,6 +157,24 @@ def step(rng: np.random.Generator, order: str, first: str) -> Key:
 
         return wrong
 
+    def with_candidate(function):
+        """The step with another function of the candidate's pre-activation."""
+
+        def wrong(x, h, c, W, b):
+            a = values(x, h, W, b)
+            return shown(sigmoid(a["o"]), sigmoid(a["f"]) * c + sigmoid(a["i"]) * function(a["g"]))
+
+        return wrong
+
+    def tanh_gates(x, h, c, W, b):
+        a = {k: np.tanh(part) for k, part in values(x, h, W, b).items()}
+        return shown(a["o"], a["f"] * c + a["i"] * a["g"])
+
+    def in_turns(x, h, c, W, b):
+        """Unit by unit, the four parts in turns."""
+        a = np.concatenate([x, h] if first == "x" else [h, x], axis=-1) @ W.T + b
+        return new({k: a[:, n::4] for n, k in enumerate(order)}, c)
+
     def shown(o, c):
         return o * np.tanh(c), c
 
@@ -178,16 +212,7 @@ def step(rng: np.random.Generator, order: str, first: str) -> Key:
             "shows the new cell.",
         ),
         misconceptions=(
-            Misconception(
-                "input gate and forget gate exchanged",
-                f"Check which H columns belong to which gate: the order is {listed(order)}.",
-                lambda x, h, c, W, b: new(values(x, h, W, b, exchanged(order, "i", "f")), c),
-            ),
-            Misconception(
-                "candidate and output gate exchanged",
-                f"Check which H columns belong to which gate: the order is {listed(order)}.",
-                lambda x, h, c, W, b: new(values(x, h, W, b, exchanged(order, "g", "o")), c),
-            ),
+            *exchanges(order, lambda cut: lambda x, h, c, W, b: new(values(x, h, W, b, cut), c)),
             Misconception(
                 "input and state stacked the other way round",
                 f"Of the columns of W the first belong to {first}, the last to {second}.",
@@ -195,10 +220,48 @@ def step(rng: np.random.Generator, order: str, first: str) -> Key:
             ),
             Misconception(
                 "the candidate goes through σ",
-                "Something that could be written may be negative. Which function has the candidate on the page?",
-                lambda x, h, c, W, b: (
-                    lambda a: shown(sigmoid(a["o"]), sigmoid(a["f"]) * c + sigmoid(a["i"]) * sigmoid(a["g"]))
-                )(values(x, h, W, b)),
+                "Something that could be written may be negative. Which function does the candidate have on the page?",
+                with_candidate(sigmoid),
+            ),
+            Misconception(
+                "σ for all four, and tanh after it",
+                "Your candidate goes through two functions, and is never negative. σ belongs to the three gates alone.",
+                with_candidate(lambda a: np.tanh(sigmoid(a))),
+            ),
+            Misconception(
+                "the candidate has no function",
+                "Three of the four parts go through σ. What happens to the fourth, before it is written?",
+                with_candidate(lambda a: a),
+            ),
+            Misconception(
+                "no forget gate",
+                "The old cell comes in whole. By what is it multiplied in the equation of the cell?",
+                changed(lambda i, f, g, o, c: shown(o, c + i * g)),
+            ),
+            Misconception(
+                "the old cell is left out",
+                "The new cell is a sum of two terms. What is left of the old one?",
+                changed(lambda i, f, g, o, c: shown(o, i * g)),
+            ),
+            Misconception(
+                "the gates go through tanh",
+                "A gate lies between 0 and 1, and lets nothing through or all. Which function does that?",
+                tanh_gates,
+            ),
+            Misconception(
+                "σ with the wrong sign",
+                "Your gates shut where they should open. What is the sign in the exponent of σ(a)?",
+                changed(lambda i, f, g, o, c: shown(1 - o, (1 - f) * c + (1 - i) * g)),
+            ),
+            Misconception(
+                "the biases are left out",
+                "What is added to the product with W?",
+                lambda x, h, c, W, b: answer(x, h, c, W, np.zeros_like(b)),
+            ),
+            Misconception(
+                "the last state is left out",
+                "A gate reads two vectors. Which columns of W have you not used?",
+                lambda x, h, c, W, b: answer(x, np.zeros_like(h), c, W, b),
             ),
             Misconception(
                 "a forget gate that forgets when it is 1",
@@ -211,6 +274,16 @@ def step(rng: np.random.Generator, order: str, first: str) -> Key:
                 changed(lambda i, f, g, o, c: shown(o, f * c + g)),
             ),
             Misconception(
+                "the cell is shown through σ",
+                "σ belongs to the gates. Which function squashes the cell, so that a state can be negative?",
+                changed(lambda i, f, g, o, c: (o * sigmoid(f * c + i * g), f * c + i * g)),
+            ),
+            Misconception(
+                "every fourth column",
+                "You take the columns in turns. The H columns of one gate stand side by side.",
+                in_turns,
+            ),
+            Misconception(
                 "the state shows the old cell",
                 "Which cell stands in the last equation, that of this step or that of the step before?",
                 changed(lambda i, f, g, o, c: (o * np.tanh(c), f * c + i * g)),
@@ -221,8 +294,8 @@ def step(rng: np.random.Generator, order: str, first: str) -> Key:
                 changed(lambda i, f, g, o, c: (o * (f * c + i * g), f * c + i * g)),
             ),
             Misconception(
-                "cell and state returned in the other order",
-                "The state comes first, the cell second.",
+                "cell and state mixed up",
+                "The state comes first, the cell second. What stands in each place?",
                 lambda x, h, c, W, b: answer(x, h, c, W, b)[::-1],
             ),
         ),
@@ -240,14 +313,27 @@ def step(rng: np.random.Generator, order: str, first: str) -> Key:
 def sequence(rng: np.random.Generator, f: Activation, layout: str) -> Key:
     time = 0 if layout == "time first" else 1
 
-    def run(w, x, h_0, c_0, carry_h=True, carry_c=True, read=lambda h, c: h, show=lambda old, new: new):
-        """h and c with T + 1 rows; what is wrong is said by the last four arguments."""
+    def run(
+        w,
+        x,
+        h_0,
+        c_0,
+        carry_h=True,
+        carry_c=True,
+        read=lambda h, c: h,
+        show=lambda old, new: new,
+        write=f.apply,
+        squash=f.apply,
+        missing="",
+    ):
+        """h and c with T + 1 rows; what is wrong is said by the last seven arguments."""
         h, c = [h_0], [c_0]
         for x_t in np.moveaxis(x, time, 0):
             seen, old = read(h[-1] if carry_h else h_0, c[-1]), c[-1] if carry_c else c_0
             a = {k: x_t @ w[f"W_x{k}"].T + seen @ w[f"W_h{k}"].T + w[f"b_{k}"] for k in "ifgo"}
-            c.append(sigmoid(a["f"]) * old + sigmoid(a["i"]) * f.apply(a["g"]))
-            h.append(sigmoid(a["o"]) * f.apply(show(old, c[-1])))
+            s = {k: 1.0 if k == missing else sigmoid(a[k]) for k in "if"}
+            c.append(s["f"] * old + s["i"] * write(a["g"]))
+            h.append(sigmoid(a["o"]) * squash(show(old, c[-1])))
         return np.stack(h, axis=time), np.stack(c, axis=time)
 
     def answer(w, x, h_0, c_0):
@@ -294,13 +380,15 @@ def sequence(rng: np.random.Generator, f: Activation, layout: str) -> Key:
         words={
             "f": f.formula,
             "f_is": {
-                TANH: "as on the page",
-                SOFTSIGN: r"where the page has tanh: $\operatorname{softsign}(a) = a / (1 + |a|)$",
-                ARCTAN: "where the page has tanh, `np.arctan`",
+                TANH: "",
+                SOFTSIGN: r"Here $\operatorname{softsign}(a) = a / (1 + |a|)$ stands where the page has tanh. ",
+                ARCTAN: "Here `np.arctan` stands where the page has tanh. ",
             }[f],
             "f_g": written(f.code, "a", 'a["g"]'),
             "f_c": written(f.code, "a", "c[-1]"),
-            "layout": layout,
+            "layout": "time as their first axis, as always in the course"
+            if time == 0
+            else "the batch as their first axis and time as their second, as some libraries want it",
             "shape": shape,
             "rows": shape.replace("T", "T + 1"),
             "x_t": "x[t - 1]" if time == 0 else "x[:, t - 1]",
@@ -352,13 +440,65 @@ def sequence(rng: np.random.Generator, f: Activation, layout: str) -> Key:
                 lambda w, x, h_0, c_0: run(w, x, h_0, c_0, show=lambda old, new: old),
             ),
             Misconception(
+                "the candidate goes through σ",
+                "Something that could be written may be negative. Which function does the candidate have?",
+                lambda w, x, h_0, c_0: run(w, x, h_0, c_0, write=sigmoid),
+            ),
+            Misconception(
+                "the candidate is written whole",
+                "What decides how much of the candidate is let in?",
+                lambda w, x, h_0, c_0: run(w, x, h_0, c_0, missing="i"),
+            ),
+            Misconception(
+                "no forget gate",
+                "The old cell comes in whole. By what is it multiplied in the equation of the cell?",
+                lambda w, x, h_0, c_0: run(w, x, h_0, c_0, missing="f"),
+            ),
+            Misconception(
+                "the cell is shown as it is",
+                "Between the cell and the output gate lies a function. Which one?",
+                lambda w, x, h_0, c_0: run(w, x, h_0, c_0, squash=lambda c: c),
+            ),
+            *(
+                ()
+                if f is TANH
+                else (
+                    Misconception(
+                        "tanh at both places, as in the chapter",
+                        f"In this network both places have another function: {f.name}.",
+                        lambda w, x, h_0, c_0: run(w, x, h_0, c_0, write=np.tanh, squash=np.tanh),
+                    ),
+                    Misconception(
+                        "tanh for the candidate",
+                        f"The candidate has another function here: {f.name}.",
+                        lambda w, x, h_0, c_0: run(w, x, h_0, c_0, write=np.tanh),
+                    ),
+                    Misconception(
+                        "tanh of the cell",
+                        f"What the output gate multiplies is another function of the cell here: {f.name}.",
+                        lambda w, x, h_0, c_0: run(w, x, h_0, c_0, squash=np.tanh),
+                    ),
+                )
+            ),
+            Misconception(
+                "the recurrent weights transposed",
+                "On paper W_hk multiplies a column; here each sequence is a row. Its rows belong to the unit that is "
+                "computed.",
+                lambda w, x, h_0, c_0: run({k: v.T if k[:3] == "W_h" else v for k, v in w.items()}, x, h_0, c_0),
+            ),
+            Misconception(
+                "the biases are left out",
+                "Each pre-activation has three terms. Which one is not there?",
+                lambda w, x, h_0, c_0: run({k: v * (k[:2] != "b_") for k, v in w.items()}, x, h_0, c_0),
+            ),
+            Misconception(
                 "the inputs one step late, the last one first",
                 "Which input does the first step read? The index −1 is no error in Python: it is the end of the array.",
                 lambda w, x, h_0, c_0: run(w, np.roll(x, 1, axis=time), h_0, c_0),
             ),
             Misconception(
-                "cell and state returned in the other order",
-                "The states come first, the cells second.",
+                "cells and states mixed up",
+                "The states come first, the cells second. What stands in each place?",
                 lambda w, x, h_0, c_0: run(w, x, h_0, c_0)[::-1],
             ),
         ),

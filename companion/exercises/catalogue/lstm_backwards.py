@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from companion.exercises.activations import ARCTAN, LOGISTIC, SOFTSIGN, Activation
-from companion.exercises.gates import each_step_size, exchanged, listed, parts, stacked, weights, written
+from companion.exercises.gates import (
+    GATES,
+    each_step_size,
+    exchanged,
+    exchanges,
+    listed,
+    parts,
+    stacked,
+    weights,
+    written,
+)
 from companion.exercises.inputs import Size, each_size, normal
 from companion.exercises.model import Key, Misconception, exercise
 from companion.functions import sigmoid
@@ -29,6 +40,25 @@ def _walk(rng: np.random.Generator, s: Size) -> tuple[dict[str, np.ndarray], dic
         h.append(gates[-1]["o"] * np.tanh(c[-1]))
     kept = {k: np.stack([step[k] for step in gates]) for k in "ifgo"}
     return w, kept | {"x": x, "h": np.stack(h), "c": np.stack(c)}
+
+
+PSI_SLIPS: dict[str, tuple[str, str, Callable[[np.ndarray], np.ndarray]]] = {  # of each function's slope at c
+    SOFTSIGN.name: (
+        "the square in the slope of softsign is missing",
+        "You have 1/(1 + |c|). Differentiate c/(1 + |c|) once more, for a positive c: what is the power of 1 + |c|?",
+        lambda c: 1 / (1 + np.abs(c)),
+    ),
+    ARCTAN.name: (
+        "the slope of arctan at its own value",
+        "The slope is 1/(1 + c²). You have put arctan(c) in the place of c.",
+        lambda c: 1 / (1 + np.arctan(c) ** 2),
+    ),
+    LOGISTIC.name: (
+        "the slope of σ at its own value",
+        "The slope is σ(c)(1 − σ(c)). You send σ(c) through σ once more.",
+        lambda c: sigmoid(sigmoid(c)) * (1 - sigmoid(sigmoid(c))),
+    ),
+}
 
 
 @exercise(
@@ -79,6 +109,21 @@ def backward_step(rng: np.random.Generator, psi: Activation, order: str) -> Key:
             return joined(found | change(found, dh, dc_t, i, f, g, o, c), order), f * dc_t
 
         return wrong
+
+    def all_tanh(dh, dc, i, f, g, o, c, c_before):
+        dc_t = dc + dh * o * (1 - np.tanh(c) ** 2)
+        found = deltas(dh, dc_t, i, f, g, o, c, c_before)
+        return joined(found | {"o": dh * np.tanh(c) * o * (1 - o)}), f * dc_t
+
+    def arriving_forget(dh, dc, i, f, g, o, c, c_before, handed=True):
+        dc_t = f * dc + dh * o * slope_at(c)
+        return joined(deltas(dh, dc_t, i, f, g, o, c, c_before)), f * dc_t if handed else dc_t
+
+    def in_turns(dh, dc, i, f, g, o, c, c_before):
+        da, dc_before = answer(dh, dc, i, f, g, o, c, c_before)
+        return da.reshape(len(da), 4, -1).swapaxes(1, 2).reshape(da.shape), dc_before
+
+    slip_name, slip_hint, slip = PSI_SLIPS[psi.name]
 
     def by_loops(dh, dc, i, f, g, o, c, c_before):
         B, H = dh.shape
@@ -176,9 +221,39 @@ def backward_step(rng: np.random.Generator, psi: Activation, order: str) -> Key:
                 with_cell(lambda dh, dc, o, c: dc + dh * o),
             ),
             Misconception(
+                "tanh at the output, as in the chapter",
+                "Read the statement's last equation again. Here another function squashes the cell, and both its value "
+                "and its slope are needed.",
+                all_tanh,
+            ),
+            Misconception(
                 "the slope of tanh for that of the output function",
-                "1 − tanh² is the slope of tanh. Which function has this network at its output?",
+                "1 − tanh² is the slope of tanh. Which function does this network have at its output?",
                 with_cell(lambda dh, dc, o, c: dc + dh * o * (1 - np.tanh(c) ** 2)),
+            ),
+            Misconception(
+                "the value of tanh for that of the output function",
+                "The slope is right. The output gate's gradient has the squashed cell as a factor: through which "
+                "function?",
+                with_deltas(lambda d, dh, dc_t, i, f, g, o, c: {"o": dh * np.tanh(c) * o * (1 - o)}),
+            ),
+            Misconception(
+                "one minus the square of the value",
+                "1 − s², with the value s, is the slope of tanh. Differentiate the function that stands here.",
+                with_cell(lambda dh, dc, o, c: dc + dh * o * (1 - psi.apply(c) ** 2)),
+            ),
+            Misconception(slip_name, slip_hint, with_cell(lambda dh, dc, o, c: dc + dh * o * slip(c))),
+            Misconception(
+                "the forget gate is multiplied in twice",
+                "dc has its forget gate already, that of step t + 1. By f_t only what is handed on to c_{t-1} is "
+                "multiplied.",
+                arriving_forget,
+            ),
+            Misconception(
+                "the forget gate at the wrong end of the step",
+                "You multiply what arrives along the cell by f_t, and not what you hand on. f_t stands between c_{t-1} "
+                "and c_t: which of the two gradients has passed it?",
+                lambda dh, dc, i, f, g, o, c, c_before: arriving_forget(dh, dc, i, f, g, o, c, c_before, handed=False),
             ),
             Misconception(
                 "the new cell in the gradient of the forget gate",
@@ -196,7 +271,19 @@ def backward_step(rng: np.random.Generator, psi: Activation, order: str) -> Key:
                 with_deltas(lambda d, dh, dc_t, i, f, g, o, c: {"g": dc_t * i * g * (1 - g)}),
             ),
             Misconception(
-                "the gates' own slopes are missing",
+                "the slopes of the three gates are missing",
+                "The candidate has its slope. What lies between a gate's value and its pre-activation, and what is the "
+                "slope of that?",
+                with_deltas(
+                    lambda d, dh, dc_t, i, f, g, o, c: {
+                        "i": dc_t * g,
+                        "f": d["f"] / (f * (1 - f)),
+                        "o": dh * psi.apply(c),
+                    }
+                ),
+            ),
+            Misconception(
+                "all four slopes are missing",
                 "Asked for are gradients at the pre-activations. What lies between a gate's value and its "
                 "pre-activation?",
                 with_deltas(
@@ -208,13 +295,54 @@ def backward_step(rng: np.random.Generator, psi: Activation, order: str) -> Key:
                     }
                 ),
             ),
-            Misconception(
-                "candidate and output gate exchanged in the result",
-                f"The four parts are asked for in the order {listed(order)}.",
-                with_deltas(lambda *_: {}, exchanged(order, "g", "o")),
+            *(
+                Misconception(
+                    f"the slope of the {GATES[k]} is missing",
+                    "Three of the four are right. Asked for are gradients at pre-activations: what lies between this "
+                    "one and its value?",
+                    with_deltas(
+                        lambda d, dh, dc_t, i, f, g, o, c, k=k: {
+                            k: {
+                                "i": dc_t * g,
+                                "f": d["f"] / (f * (1 - f)),
+                                "g": dc_t * i,
+                                "o": dh * psi.apply(c),
+                            }[k]
+                        }
+                    ),
+                )
+                for k in "ifgo"
             ),
             Misconception(
-                "dc is handed on without the forget gate",
+                "the gates have the slope of tanh",
+                "1 − (value)² belongs to tanh. Which function makes i, f and o, and what is its slope?",
+                with_deltas(
+                    lambda d, dh, dc_t, i, f, g, o, c: {
+                        "i": dc_t * g * (1 - i**2),
+                        "f": d["f"] / (f * (1 - f)) * (1 - f**2),
+                        "o": dh * psi.apply(c) * (1 - o**2),
+                    }
+                ),
+            ),
+            Misconception(
+                "gate and candidate have each other's partner",
+                "In i ⊙ g each of the two is multiplied by the other. So which of them does the gradient of i get as "
+                "a factor, and which that of g?",
+                with_deltas(
+                    lambda d, dh, dc_t, i, f, g, o, c: {
+                        "i": dc_t * i * i * (1 - i),
+                        "g": dc_t * g * (1 - g**2),
+                    }
+                ),
+            ),
+            *exchanges(order, lambda joined_as: with_deltas(lambda *_: {}, joined_as), joined=True),
+            Misconception(
+                "the four parts in turns",
+                "Unit by unit, the four alternate in your rows. Asked for are all H columns of one gate side by side.",
+                in_turns,
+            ),
+            Misconception(
+                "the cell's gradient is handed on without the forget gate",
                 "c_{t-1} is multiplied by something before it is part of c_t.",
                 lambda dh, dc, i, f, g, o, c, c_before: (
                     answer(dh, dc, i, f, g, o, c, c_before)[0],
@@ -253,16 +381,18 @@ def backward_pass(rng: np.random.Generator, order: str, side: str) -> Key:
         for t in range(T, 0, -1):
             s = parts(gates[t - 1], order)
             i, f, g, o = (s[k] for k in "ifgo")
-            tanh_c = np.tanh(c[t])
+            tanh_c = np.tanh(c[t - 1 if twist.get("old_tanh") else t])
             dh_t = dh_later if twist.get("last_loss") and t < T else dh[t - 1] + dh_later
             slope = 1.0 if twist.get("no_slope") else 1 - tanh_c**2
-            dc_t = dh_t * o * slope
-            dc_t = dc_t + (f * dc_later if twist.get("own_forget") else f_later * dc_later)
+            dc_t = (dh[t - 1] if twist.get("incomplete") else dh_t) * slope * (1.0 if twist.get("no_output") else o)
+            along = f if twist.get("own_forget") else f * f_later if twist.get("twice") else f_later
+            dc_t = dc_t + (1.0 if twist.get("no_forget") else along) * dc_later
+            slopes = {k: 1.0 if twist.get("bare") else s[k] * (1 - s[k]) for k in "ifo"}
             da = {
-                "i": dc_t * g * i * (1 - i),
-                "f": dc_t * c[t if twist.get("new_cell") else t - 1] * f * (1 - f),
-                "g": dc_t * i * (1 - g**2),
-                "o": (dc_t if twist.get("o_from_cell") else dh_t) * tanh_c * o * (1 - o),
+                "i": dc_t * g * slopes["i"],
+                "f": dc_t * c[t if twist.get("new_cell") else t - 1] * slopes["f"],
+                "g": dc_t * i * (1.0 if twist.get("bare") else 1 - g**2),
+                "o": (dc_t if twist.get("o_from_cell") else dh_t) * tanh_c * slopes["o"],
             }
             delta = np.concatenate([da[k] for k in order], axis=-1)
             read = h[t] if twist.get("new_state") else h[t - 1]
@@ -275,7 +405,7 @@ def backward_pass(rng: np.random.Generator, order: str, side: str) -> Key:
                 blocks = np.split(upright(W_h), 4)
                 dh_later = sum(da[k] @ block.T for k, block in zip(order, blocks, strict=True))
             else:
-                dh_later = delta @ upright(W_h)
+                dh_later = delta @ upright(W_h) + (dh_later if twist.get("piled") else 0.0)
             if twist.get("no_gates"):
                 dh_later = np.zeros((B, H))
             dc_later, f_later = dc_t, f
@@ -331,12 +461,15 @@ def backward_pass(rng: np.random.Generator, order: str, side: str) -> Key:
     def mean(dh, gates, h, c, x, W_h):
         return tuple(part / x.shape[1] for part in answer(dh, gates, h, c, x, W_h))
 
-    def other_order(dh, gates, h, c, x, W_h):
-        found = []
-        for array, axis in zip(answer(dh, gates, h, c, x, W_h), (0, 0, 0) if rows else (1, 1, 0), strict=True):
-            by_gate = dict(zip(order, np.split(array, 4, axis=axis), strict=True))
-            found.append(np.concatenate([by_gate[k] for k in exchanged(order, "g", "o")], axis=axis))
-        return tuple(found)
+    def in_order(other):
+        def wrong(dh, gates, h, c, x, W_h):
+            found = []
+            for array, axis in zip(answer(dh, gates, h, c, x, W_h), (0, 0, 0) if rows else (1, 1, 0), strict=True):
+                by_gate = dict(zip(order, np.split(array, 4, axis=axis), strict=True))
+                found.append(np.concatenate([by_gate[k] for k in other], axis=axis))
+            return tuple(found)
+
+        return wrong
 
     def case(s):
         w, kept = _walk(rng, s)
@@ -436,10 +569,43 @@ def backward_pass(rng: np.random.Generator, order: str, side: str) -> Key:
                 twisted("no_slope"),
             ),
             Misconception(
-                "candidate and output gate exchanged in the result",
-                f"The gradients have their gates in the same order as the weights: {listed(order)}.",
-                other_order,
+                "the cell of the step before between cell and state",
+                "h_t shows c_t, and c has c_0 in row 0: which row is c_t?",
+                twisted("old_tanh"),
             ),
+            Misconception(
+                "the output gate is missing on the way from the state to the cell",
+                "With what is tanh(c_t) multiplied, before it is the state?",
+                twisted("no_output"),
+            ),
+            Misconception(
+                "the forget gate is missing on the way to the earlier cell",
+                "c_{t-1} is multiplied by something before it is part of c_t.",
+                twisted("no_forget"),
+            ),
+            Misconception(
+                "the forget gate is multiplied in twice",
+                "It is enough to multiply by f where a step hands on, or where the next one receives: once on the way "
+                "from one cell to the one before.",
+                twisted("twice"),
+            ),
+            Misconception(
+                "the cell gets its share of dh before dh is complete",
+                "Part of what arrives at the state passes through to the cell. Of how many parts is dh_t made?",
+                twisted("incomplete"),
+            ),
+            Misconception(
+                "what comes back to the state is added up over the steps",
+                "h_{t-1} is read by the gates of step t alone. The contributions of which steps are in the array that "
+                "you hand on?",
+                twisted("piled"),
+            ),
+            Misconception(
+                "the gates' own slopes are missing",
+                "δ is the gradient at a *pre-activation*. What lies between a gate's value and its pre-activation?",
+                twisted("bare"),
+            ),
+            *exchanges(order, in_order, joined=True),
         ),
     )
 
@@ -472,7 +638,7 @@ class Broken:
 
 
 RIGHT = {
-    "cell": "dc_t = dc_t + dh_t * o * (1 - tanh_c**2)",
+    "cell": "dc_t = dc_later + dh_t * o * (1 - tanh_c**2)",
     "delta_f": "da_f = dc_t * c[t - 1] * f * (1 - f)",
     "delta_o": "da_o = dh_t * tanh_c * o * (1 - o)",
     "back": "dh_later = da @ W_h",
@@ -485,17 +651,17 @@ _FROM_ONE_ON = (
     "With T = 1 dc_0 is right already, and dx and dh_0 are not. Which lines lead to dx and dh_0, and not to dc_0? "
     "Compare each with its equation."
 )
-REPLACED = Fault(
-    "the cell's gradient is replaced where the state's share should be added",
+LEFT_OUT = Fault(
+    "what comes along the cell is left out of the cell's gradient",
     "cell",
     "dc_t = dh_t * o * (1 - tanh_c**2)",
-    "dc_t has two parts. Follow both, from the line where the first one is set.",
+    "c_t is used twice in the forward pass: by the state of its step, and where? dc_t has as many parts.",
     _FROM_TWO_ON,
 )
 INCOMPLETE = Fault(
     "the cell gets its share of dh before dh is complete",
     "cell",
-    "dc_t = dc_t + dh[t - 1] * o * (1 - tanh_c**2)",
+    "dc_t = dc_later + dh[t - 1] * o * (1 - tanh_c**2)",
     "Part of what arrives at the state passes through to the cell. Of how many parts is dh_t made?",
     _FROM_TWO_ON,
 )
@@ -521,7 +687,7 @@ NEW_CELL = Fault(
     "With what was f_t multiplied in the forward pass: with the cell before the step, or after it?",
     _FROM_ONE_ON,
 )
-FAULTS = (REPLACED, INCOMPLETE, FROM_CELL, PILED_UP, NEW_CELL)
+FAULTS = (LEFT_OUT, INCOMPLETE, FROM_CELL, PILED_UP, NEW_CELL)
 
 
 @exercise(
@@ -532,7 +698,7 @@ FAULTS = (REPLACED, INCOMPLETE, FROM_CELL, PILED_UP, NEW_CELL)
     kind="repair",
     ask={
         "version": (
-            Broken("ifgo", REPLACED),
+            Broken("ifgo", LEFT_OUT),
             Broken("ofig", INCOMPLETE),
             Broken("ifog", FROM_CELL),
             Broken("figo", PILED_UP),
@@ -543,16 +709,18 @@ FAULTS = (REPLACED, INCOMPLETE, FROM_CELL, PILED_UP, NEW_CELL)
 def bug(rng: np.random.Generator, version: Broken) -> Key:
     order = version.order
 
-    def run(dh, s, c, W_x, W_h, fault=None, order=order, keep_forget=True):
+    def run(dh, s, c, W_x, W_h, fault=None, order=order, keep_forget=True, **twist):
+        """The gradients; what is wrong is said by the arguments after W_h."""
         T, B, H = dh.shape
         dx = np.zeros((T, B, W_x.shape[1]))
         dh_later, dc_later = np.zeros((B, H)), np.zeros((B, H))
         for t in range(T, 0, -1):
             i, f, g, o = (s[k][t - 1] for k in "ifgo")
             tanh_c = np.tanh(c[t])
-            dh_t = dh[t - 1] + dh_later
-            through = (dh[t - 1] if fault is INCOMPLETE else dh_t) * o * (1 - tanh_c**2)
-            dc_t = through if fault is REPLACED else dc_later + through
+            dh_t = dh[t - 1] + (0 if twist.get("no_gates") else dh_later)
+            through = (dh[t - 1] if fault is INCOMPLETE else dh_t) * o * (1 if twist.get("no_slope") else 1 - tanh_c**2)
+            arrived = f * dc_later if twist.get("twice") else dc_later
+            dc_t = through if fault is LEFT_OUT or twist.get("late") else arrived + through
             da = {
                 "i": dc_t * g * i * (1 - i),
                 "f": dc_t * c[t if fault is NEW_CELL else t - 1] * f * (1 - f),
@@ -562,7 +730,7 @@ def bug(rng: np.random.Generator, version: Broken) -> Key:
             delta = np.concatenate([da[k] for k in order], axis=-1)
             dx[t - 1] = delta @ W_x
             dh_later = delta @ W_h + (dh_later if fault is PILED_UP else 0)
-            dc_later = f * dc_t if keep_forget else dc_t
+            dc_later = (f if keep_forget else 1) * (dc_t + dc_later if twist.get("late") else dc_t)
         return dx, dh_later, dc_later
 
     def answer(dh, s, c, W_x, W_h):
@@ -637,7 +805,7 @@ def bug(rng: np.random.Generator, version: Broken) -> Key:
             "Write the equations of the backward pass beside the code, and tick off term by term.",
             "One line is at fault. "
             + {
-                "cell": "It is one of those that form dc_t.",
+                "cell": "It is the one that forms dc_t.",
                 "delta_f": "It is one of the four δ.",
                 "delta_o": "It is one of the four δ.",
                 "back": "It is one of the last three of the loop.",
@@ -649,6 +817,34 @@ def bug(rng: np.random.Generator, version: Broken) -> Key:
                 if fault is version.fault
                 else Misconception(fault.name, fault.hint, of_fault(fault))
                 for fault in FAULTS
+            ),
+            Misconception(
+                "the forget gate is multiplied in twice",
+                "What comes along the cell has its forget gate already, from the last line of the loop. That line was "
+                "right as given.",
+                lambda dh, s, c, W_x, W_h: run(dh, s, c, W_x, W_h, twice=True),
+            ),
+            Misconception(
+                "nothing comes back from the gates of the next step",
+                "h_t is read by the gates of step t + 1. Where is what they send back added?",
+                lambda dh, s, c, W_x, W_h: run(dh, s, c, W_x, W_h, no_gates=True),
+            ),
+            Misconception(
+                "the slope of tanh between cell and state is missing",
+                "The state shows tanh(c_t). The slope of tanh was there in the code as given.",
+                lambda dh, s, c, W_x, W_h: run(dh, s, c, W_x, W_h, no_slope=True),
+            ),
+            *(
+                (
+                    Misconception(
+                        "added where it is handed on, and not where it is needed",
+                        "dc_0 gets what comes along the cell, but the four δ of each step are formed without it. In "
+                        "which line should it be added, so that they have it?",
+                        lambda dh, s, c, W_x, W_h: run(dh, s, c, W_x, W_h, late=True),
+                    ),
+                )
+                if version.fault is LEFT_OUT
+                else ()
             ),
             Misconception(
                 "the forget gate is missing on the way to the earlier cell",

@@ -79,7 +79,7 @@ def forget_half_life(rng: np.random.Generator, bias: float, biases: str, left: s
             ),
             Misconception(
                 "what is let go for what is kept",
-                "The gate is right. You have raised 1 − f to the power n: the forget gate says how much is *kept*.",
+                "You have raised 1 − f to the power n: the forget gate says how much is *kept*.",
                 (f, reach(1 - f)),
             ),
             Misconception(
@@ -87,6 +87,27 @@ def forget_half_life(rng: np.random.Generator, bias: float, biases: str, left: s
                 "You take away the same amount at each step. But each step loses its share of what is *left*, so that "
                 "the losses become smaller.",
                 (f, (1 - part) / (1 - f)),
+            ),
+            *(
+                ()
+                if part == 0.5  # where they are the same
+                else (
+                    Misconception(
+                        "what is lost for what is left",
+                        f"After your number of steps {1 - part:g} of the content are left, and {part:g} are lost.",
+                        (f, math.log(1 - part) / math.log(f)),
+                    ),
+                )
+            ),
+            Misconception(
+                "a formula for gates near 1",
+                "You divide by 1 − f, which is close to −ln f only where f is close to 1. Solve without it.",
+                (f, -math.log(part) / (1 - f)),
+            ),
+            Misconception(
+                "the sign of the bias",
+                "A positive bias opens the gate: it should be above one half. Look at the sign in the exponent.",
+                (1 - f, reach(1 - f)),
             ),
             Misconception(
                 "the rule of thumb 1 / (1 − f)",
@@ -233,6 +254,24 @@ def direct_path(rng: np.random.Generator, given: str, ends: str) -> Key:
                 f"same "
                 "for all rows.",
                 lambda gates: products(forget(gates), not to_the_end),
+            ),
+            Misconception(
+                "the gate of the step before",
+                "The gate of step k stands in row k − 1. You read one row earlier, and for the first step row −1, "
+                "which is the last one and no error.",
+                lambda gates: products(np.roll(forget(gates), 1, axis=0)),
+            ),
+            *(
+                (
+                    Misconception(
+                        "the products run from the wrong end",
+                        "Row k holds the gates of steps 1 to k + 1. Which gates lie between c_k and c_T? For the last "
+                        "rows they are few.",
+                        lambda gates: np.concatenate([np.cumprod(forget(gates), axis=0), np.ones_like(gates[:1])]),
+                    ),
+                )
+                if to_the_end
+                else ()
             ),
             Misconception(
                 "gates are added",

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from companion.exercises.catalogue.backpropagation_through_time import LARGEST, also_overflowing
 from companion.exercises.inputs import normal
 from companion.exercises.model import Case, Key, Misconception, exercise
 from companion.functions import cross_entropy, log_softmax
@@ -68,6 +69,15 @@ _TOTALS = (
 )
 
 
+_OTHERS = (
+    ("the sum over all tokens", lambda s: s.sum()),
+    ("the mean over all tokens", lambda s: s.mean()),
+    ("summed over the steps, averaged over the sequences", lambda s: s.sum(axis=0).mean()),
+    ("averaged over the steps, summed over the sequences", lambda s: s.mean(axis=0).sum()),
+    ("the perplexity", lambda s: np.exp(s.mean())),
+)
+
+
 @exercise(
     "next-token-loss",
     chapter="recurrent-language-models",
@@ -117,6 +127,16 @@ def loss(rng: np.random.Generator, total: _Total, reads: str) -> Key:
     def naive(u):
         return np.log(np.exp(u) / np.exp(u).sum(axis=-1, keepdims=True))
 
+    def overflowing(wrong):
+        """What ``wrong`` becomes where no logit is subtracted: nan, where the powers overflow."""
+        return lambda logits, tokens: np.nan if np.abs(logits).max() > LARGEST else wrong(logits, tokens)
+
+    def surprises(logits, tokens):
+        return -chosen(log_softmax(predictions(logits)), tokens[1:])
+
+    def along_the_steps(u):
+        return np.moveaxis(log_softmax(np.moveaxis(u, 0, -1)), -1, 0)
+
     def along_the_batch(u):
         return np.moveaxis(log_softmax(np.moveaxis(u, 1, -1)), -1, 1)
 
@@ -137,12 +157,36 @@ def loss(rng: np.random.Generator, total: _Total, reads: str) -> Key:
     def wrong_total(logits, tokens):
         return float(total.wrongly(-chosen(log_softmax(predictions(logits)), tokens[1:])))
 
+    def other_totals():
+        """The other ways to make one number of the surprises, but for that which ``total`` lists as its slip."""
+        some = np.array([[0.1, 0.7, 0.4], [1.1, 0.2, 0.5]])
+        right = [total.of(some), total.wrongly(some)]
+        for name, of in _OTHERS:
+            if min(abs(of(some) - value) for value in right) > 1e-9:
+                yield Misconception(
+                    f"another total: {name}",
+                    "The surprises are right. The last sentence of the statement says what becomes of them: over which "
+                    "axes is added, over which averaged?",
+                    lambda logits, tokens, of=of: float(of(-chosen(log_softmax(predictions(logits)), tokens[1:]))),
+                )
+
     def positive(logits, tokens):
         return float(total.of(chosen(log_softmax(predictions(logits)), tokens[1:])))
 
-    def case(name, T, B, V, around=0.0):
+    def one_shift_for_all(u):
+        shifted = u - u.max()
+        return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+
+    def case(name, T, B, V):
         tokens = np.concatenate([np.zeros((1, B), int), rng.integers(0, V, (T, B))])
-        return Case(name, {"logits": around + normal(rng, T + reads_all, B, V, scale=1.5), "tokens": tokens})
+        return Case(name, {"logits": normal(rng, T + reads_all, B, V, scale=1.5), "tokens": tokens})
+
+    def far_apart(name, T, B, V):
+        """Logits near 2000 in one prediction and near -2000 in the next; the last token, never right, far below."""
+        drawn = case(name, T, B, V).arguments
+        level = 2000.0 * (-1.0) ** np.arange((T + reads_all) * B).reshape(-1, B, 1)
+        below = np.where(np.arange(V) == V - 1, 1000.0, 0.0)
+        return Case(name, {"logits": drawn["logits"] + level - below, "tokens": drawn["tokens"] % (V - 1)})
 
     dropped = Misconception(
         "the first row of logits is dropped",
@@ -170,7 +214,7 @@ def loss(rng: np.random.Generator, total: _Total, reads: str) -> Key:
             case("T = 1", T=1, B=2, V=4),
             case("B = 1", T=3, B=1, V=4),
             case("all sizes equal", T=3, B=3, V=3),
-            case("logits around 2000", T=3, B=2, V=5, around=2000.0),
+            far_apart("logits around ±2000", T=3, B=2, V=5),
             case("a longer text", T=12, B=4, V=6),
         ),
         hints=(
@@ -180,11 +224,6 @@ def loss(rng: np.random.Generator, total: _Total, reads: str) -> Key:
             "The result has the shape (T, B).",
         ),
         misconceptions=(
-            Misconception(
-                "not shifted: each token is to predict itself",
-                "The network has just read w_{t-1}. Which token should it predict, and which do you compare with?",
-                with_scores(log_softmax, lambda tokens: tokens[:-1]),
-            ),
             *((dropped,) if reads_all else ()),
             Misconception(
                 "the last step is left out",
@@ -207,6 +246,12 @@ def loss(rng: np.random.Generator, total: _Total, reads: str) -> Key:
                 with_scores(naive),
             ),
             Misconception(
+                "one shift for all predictions",
+                "Two predictions may lie far apart: where all logits are 4000 below the largest of the batch, each "
+                "power is 0. Which logits share one softmax?",
+                with_scores(one_shift_for_all),
+            ),
+            Misconception(
                 "the softmax runs along the batch",
                 "The probabilities of the V tokens sum to 1, in each step of each sequence. Which axis is V?",
                 with_scores(along_the_batch),
@@ -216,17 +261,49 @@ def loss(rng: np.random.Generator, total: _Total, reads: str) -> Key:
                 "Your loss does not ask which token came: change tokens, and it stays. Which one entry is picked?",
                 uncertainty,
             ),
-            Misconception(
-                "logarithms to base 2",
-                "The statement asks for natural logarithms, throughout. Which base has yours?",
-                in_bits,
+            *also_overflowing(
+                (
+                    Misconception(
+                        "not shifted: each token is to predict itself",
+                        "The network has just read w_{t-1}. Which token should it predict, and which do you compare "
+                        "with?",
+                        with_scores(log_softmax, lambda tokens: tokens[:-1]),
+                    ),
+                    Misconception(
+                        "logarithms to base 2",
+                        "The statement asks for natural logarithms, throughout. Which base has yours?",
+                        in_bits,
+                    ),
+                    Misconception(
+                        "the minus sign is missing",
+                        "The logarithm of a probability is at most 0. What sign should a surprise have?",
+                        positive,
+                    ),
+                    Misconception(total.slip, total.hint, wrong_total),
+                    *other_totals(),
+                ),
+                overflowing,
             ),
             Misconception(
-                "the minus sign is missing",
-                "The logarithm of a probability is at most 0. What sign should a surprise have?",
-                positive,
+                "the softmax runs along the steps",
+                "The probabilities of the V tokens sum to 1, in each step of each sequence. Which axis is V?",
+                with_scores(along_the_steps),
             ),
-            Misconception(total.slip, total.hint, wrong_total),
+            Misconception(
+                "the surprises themselves",
+                "You have a surprise for each step and sequence. One number is asked for: what is made of them?",
+                surprises,
+            ),
+            Misconception(
+                "one number for each sequence",
+                "You have added up, or averaged, the steps. What becomes of the sequences?",
+                lambda logits, tokens: surprises(logits, tokens).sum(axis=0),
+            ),
+            Misconception(
+                "one number for each step",
+                "You have added up, or averaged, the sequences. What becomes of the steps?",
+                lambda logits, tokens: surprises(logits, tokens).sum(axis=1),
+            ),
         ),
     )
 
@@ -277,6 +354,10 @@ def temperature(rng: np.random.Generator, given: str, knob: str) -> Key:
 
     def unstable(given, by):
         powers = given**by if from_p else np.exp(given * by)
+        return powers / powers.sum()
+
+    def powers_of(p, by):
+        powers = p**by
         return powers / powers.sum()
 
     def unnormalised(given, by):
@@ -362,8 +443,9 @@ def temperature(rng: np.random.Generator, given: str, knob: str) -> Key:
                 scaled(lambda given, by: softmax_of_the_course(logits_of(given) / by)),
             ),
             Misconception(
-                "the probabilities are scaled, not the logits",
-                "Your result does not depend on the temperature. What happens to a factor when you normalise?",
+                "the temperature cancels",
+                "Your result does not depend on the temperature. When you normalise, what happens to a factor of all "
+                "probabilities, or to a number that is added to all logits?",
                 scaled(too_late),
             ),
             Misconception(
@@ -388,6 +470,41 @@ def temperature(rng: np.random.Generator, given: str, knob: str) -> Key:
                 "the limit is not treated by itself",
                 f"Look at the case {zero}: the formula has no value there. What does the statement ask for?",
                 limit_forgotten,
+            ),
+            *(
+                ()
+                if from_p
+                else (
+                    Misconception(
+                        "all powers are 0, or all infinite, at very low temperatures",
+                        f"Look at the case {cold}: all is nan there. To a high power every probability becomes 0; and "
+                        f"a shift to the wrong side makes every power infinite, or 0. Scale the logits, and make the "
+                        f"largest power 1.",
+                        scaled(lambda given, by: powers_of(softmax_of_the_course(given), by)),
+                    ),
+                )
+            ),
+            Misconception(
+                "in the limit the token, not its distribution",
+                f"Look at the case {zero}: asked for are the probabilities of all tokens there too.",
+                lambda given, number: (
+                    int(np.argmax(given)) if number == limit else scaled(through_logarithms)(given, number)
+                ),
+            ),
+            Misconception(
+                "in the limit all tokens are equal",
+                f"Look at the case {zero}: a low temperature sharpens the distribution. Which token is left at last?",
+                lambda given, number: (
+                    np.full(len(given), 1 / len(given))
+                    if number == limit
+                    else scaled(through_logarithms)(given, number)
+                ),
+            ),
+            Misconception(
+                "the distribution of temperature 1 in the limit",
+                f"Look at the case {zero}: there the formula cannot be computed, but it has a limit. What does the "
+                "statement ask for?",
+                lambda given, number: scaled(through_logarithms)(given, 1.0 if number == limit else number),
             ),
             Misconception(
                 "equals share the probability in the limit",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,33 @@ from companion.exercises.model import Case, Drawn, Key, Misconception, exercise
 def _draw_sizes(rng: np.random.Generator) -> Size:
     T, B, I, H, O = (int(n) for n in rng.choice([3, 5, 7, 9, 11], 5, replace=False))
     return Size("a cohort's", T=T, B=B, I=I, H=H, O=O)  # odd, so that neither T + 1 nor I + H is one of them
+
+
+def shape_text(value: Any) -> str:
+    """A shape as NumPy writes it, however it was handed in: as tuple, list or array."""
+    if isinstance(value, list | tuple) or (isinstance(value, np.ndarray) and value.ndim):
+        numbers = [shape_text(item) for item in value]
+        return f"({numbers[0]},)" if len(numbers) == 1 else f"({', '.join(numbers)})"
+    is_number = isinstance(value, int | float | np.number) or (
+        isinstance(value, np.ndarray) and value.dtype.kind in "if"
+    )
+    return f"{float(value):g}" if is_number else "no number"
+
+
+def shapes_by_name(names: Sequence[str]) -> Callable[[Any, Any], dict[str, str | int]]:
+    """A view for answers that are a tuple of shapes: a wrong shape is wrong as a whole, not number by number."""
+
+    def view(arguments: Any, returned: Any) -> dict[str, str | int]:
+        given = (
+            list(returned)
+            if isinstance(returned, list | tuple) or (isinstance(returned, np.ndarray) and returned.ndim)
+            else []
+        )
+        shapes = [shape_text(item) for item in given[: len(names)]]
+        missing = ["missing"] * (len(names) - len(shapes))
+        return {"the number of shapes": len(given), **dict(zip(names, shapes + missing, strict=True))}
+
+    return view
 
 
 @exercise(
@@ -38,7 +65,7 @@ def shapes(rng: np.random.Generator, sizes: Size) -> Key:
             [list(shape) for shape in right.values()],
             tuple(np.array(shape) for shape in right.values()),
         ),
-        returns=tuple(right),
+        view=shapes_by_name(list(right)),
         words={"T": str(T), "B": str(B), "I": str(I), "H": str(H), "O": str(O)},
         hints=(
             "Write down the shape of everything that is used to make an array before you write its own.",
@@ -83,16 +110,50 @@ def shapes(rng: np.random.Generator, sizes: Size) -> Key:
                 "Weights and biases belong to the network. Do they grow when it reads more sequences? Look at b_h.",
                 but(b_h=(B, H)),
             ),
+            Misconception(
+                "a bias for every number that is read",
+                "The bias is added to rows @ W.T. What does a row hold after the product?",
+                but(b_h=(I + H,)),
+            ),
+            Misconception(
+                "the bias as a column",
+                "The statement says what shape a vector of 8 numbers has. Is b_h more than a vector of H numbers?",
+                but(b_h=(H, 1)),
+            ),
+            Misconception(
+                "the bias as a row",
+                "The statement says what shape a vector of 8 numbers has. Is b_h more than a vector of H numbers?",
+                but(b_h=(1, H)),
+            ),
+            Misconception(
+                "a number in place of a shape",
+                "(8) is the number 8; a tuple of one number has a comma, (8,). Look at the shape of b_h.",
+                but(b_h=H),
+            ),
+            Misconception(
+                "W holds the recurrent weights alone",
+                "W is made of two matrices that stand side by side. How many columns have they together?",
+                but(W=(H, H)),
+            ),
+            Misconception(
+                "outputs as long as states",
+                "An output of one step holds O numbers. What is the last axis of y?",
+                but(y=(T, B, H)),
+            ),
         ),
     )
 
 
 @dataclass(frozen=True)
 class _Reply:
-    """What a machine puts out, from the state before, the input and the state after; and how people get it wrong."""
+    """What a machine puts out, from the state before, the input and the state after; and how people get it wrong.
+
+    ``says`` is what the output tells, as the end of a sentence.
+    """
 
     formula: str
     code: str
+    says: str
     of: Callable[[Any, Any, Any], Any]
     slip: str
     hint: str
@@ -101,24 +162,27 @@ class _Reply:
 
 _REPLIES = (
     _Reply(
-        "h_t",
-        "h_t",
-        lambda before, x, after: after,
-        "the output is one step late",
-        "y_t is the state after x_t was read. Which state does your output use?",
-        lambda before, x, after: before,
-    ),
-    _Reply(
         "x_t - h_{t-1}",
         "x_t - h_before",
+        "how much busier this minute is than those before it",
         lambda before, x, after: x - before,
         "compared with the new state",
         "The output compares the input with the notes from before it was read. Which state do you subtract?",
         lambda before, x, after: x - after,
     ),
     _Reply(
+        "(x_t - h_{t-1})^2",
+        "(x_t - h_before) ** 2",
+        "how unusual this minute is, be it busy or quiet",
+        lambda before, x, after: (x - before) ** 2,
+        "compared with the new state",
+        "The output compares the input with the notes from before it was read. Which state do you subtract?",
+        lambda before, x, after: (x - after) ** 2,
+    ),
+    _Reply(
         "h_t - h_{t-1}",
         "h_t - h_before",
+        "by how much this minute has moved the mean",
         lambda before, x, after: after - before,
         "the change has the wrong sign",
         "When the state grows, the output is positive. Which of the two states is subtracted from which?",
@@ -164,7 +228,13 @@ def machine(rng: np.random.Generator, keep: float, reply: _Reply) -> Key:
         also_right=(moved_towards, averaged),
         returns=("h_t", "y_t"),
         axes={"h_t": "H", "y_t": "H"},
-        words={"keep": f"{keep:g}", "new": f"{1 - keep:g}", "formula": reply.formula, "reply": reply.code},
+        words={
+            "keep": f"{keep:g}",
+            "new": f"{1 - keep:g}",
+            "formula": reply.formula,
+            "reply": reply.code,
+            "says": reply.says,
+        },
         cases=(
             Case("two numbers", {"h_before": 1.0, "x_t": 3.0}),
             Case("nothing read so far", {"h_before": 0.0, "x_t": 2.0}),
@@ -175,7 +245,8 @@ def machine(rng: np.random.Generator, keep: float, reply: _Reply) -> Key:
         hints=(
             "Two things are returned: what the next step will need, and what is answered now.",
             "The new state mixes the state before with the input. The two shares add up to 1.",
-            "Compute h_t first and give it a name; then the output can use h_t, h_before and x_t.",
+            "Compute h_t and give it a name. For the output, go through its formula symbol by symbol: x_t and h_before "
+            "are the arguments, and h_t has just been computed.",
         ),
         misconceptions=(
             Misconception(
@@ -202,6 +273,11 @@ def machine(rng: np.random.Generator, keep: float, reply: _Reply) -> Key:
                 "the old state is handed on",
                 "The first returned value is what the next step receives. Is it the state after x_t?",
                 lambda h_before, x_t: (h_before, answer(h_before, x_t)[1]),
+            ),
+            Misconception(
+                "the state is returned as the output too",
+                "The first value is right. The second is another number: what does the formula of y_t say?",
+                lambda h_before, x_t: (answer(h_before, x_t)[0],) * 2,
             ),
             Misconception(reply.slip, reply.hint, misread),
         ),
@@ -271,6 +347,26 @@ def simulate(rng: np.random.Generator, reads: str, rule: str) -> Key:
         unit = np.eye(len(h_0))
         return answer(W_xh, W_hh - unit if adds else W_hh + unit, W_hy, x, h_0)
 
+    def bent(W_xh, W_hh, W_hy, x, h_0):
+        h = [h_0]
+        for x_t in x:
+            update = np.tanh(W_xh @ x_t + W_hh @ h[-1])
+            h.append(h[-1] + update if adds else update)
+        return np.array(h), read_out(W_hy, np.array(h))
+
+    def last_row_empty(W_xh, W_hh, W_hy, x, h_0):
+        h = walk(W_xh, W_hh, W_hy, x, h_0)
+        h[-1] = 0
+        return h, read_out(W_hy, h)
+
+    def row_0_empty(W_xh, W_hh, W_hy, x, h_0):
+        h = walk(W_xh, W_hh, W_hy, x, h_0)
+        h[0] = 0
+        return h, read_out(W_hy, h)
+
+    def inputs_in_a_ring(W_xh, W_hh, W_hy, x, h_0):
+        return answer(W_xh, W_hh, W_hy, np.roll(x, 1, axis=0), h_0)
+
     def without_row_0(W_xh, W_hh, W_hy, x, h_0):
         h, y = answer(W_xh, W_hh, W_hy, x, h_0)
         return h[1:], y
@@ -303,7 +399,8 @@ def simulate(rng: np.random.Generator, reads: str, rule: str) -> Key:
         misconceptions=(
             Misconception(
                 "h_0 is not used",
-                "The argument h_0 is the state before the first step. Is it zero? Where does your list begin?",
+                "The argument h_0 is the state before the first step. Is it zero? With what does your array or list "
+                "begin?",
                 from_zero,
             ),
             Misconception(
@@ -320,6 +417,26 @@ def simulate(rng: np.random.Generator, reads: str, rule: str) -> Key:
                 "the inputs come one step late",
                 "Step 1 reads x_1, which is row 0 of x. Which row does your first step read?",
                 inputs_late,
+            ),
+            Misconception(
+                "the inputs come one step late, and the last one comes first",
+                "Step 1 reads x_1, which is row 0 of x. Row −1, which your first step reads, is the last.",
+                inputs_in_a_ring,
+            ),
+            Misconception(
+                "a tanh, where nothing is bent",
+                "This model is linear. Look at the formula of h_t: is there an activation in it?",
+                bent,
+            ),
+            Misconception(
+                "the last row of the states is never filled",
+                "T steps fill the rows 1 to T. Where does your range end?",
+                last_row_empty,
+            ),
+            Misconception(
+                "row 0 of the states is left empty",
+                "The steps are right, but row 0 is not h_0. Where do you put it?",
+                row_0_empty,
             ),
             Misconception(
                 "the outputs read the wrong state",

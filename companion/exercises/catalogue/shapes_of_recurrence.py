@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from companion.cells import Elman
-from companion.exercises.activations import ACTIVATIONS, Activation
+from companion.exercises.activations import ACTIVATIONS, LOGISTIC, TANH, Activation
 from companion.exercises.inputs import each_size, normal
 from companion.exercises.model import Case, Drawn, Key, Misconception, exercise
 from companion.functions import sigmoid
@@ -31,6 +31,18 @@ class _Output:
 _SOFTMAX = _Output(
     "softmax", softmax_of_the_course, "np.exp(u) / np.exp(u).sum(axis=-1, keepdims=True)", r"\operatorname{softmax}"
 )
+
+
+def _other_activation(f: Activation, wrong: Callable[[Activation], Callable]) -> Misconception:
+    """The mistake of using another activation than ``f``."""
+    confused = TANH if f is not TANH else LOGISTIC
+    return Misconception(
+        f"another activation: {confused.name}",
+        "The statement says which activation this network has, as a formula and as code.",
+        wrong(confused),
+    )
+
+
 _OUTPUTS = (
     _SOFTMAX,
     _Output("the logistic function", sigmoid, "1 / (1 + np.exp(-u))", r"\sigma"),
@@ -89,11 +101,31 @@ def jordan(rng: np.random.Generator, f: Activation, g: _Output) -> Key:
         h_t, u = logits(W_xh, W_yh, b_h, W_hy, b_y, x_t, y_before)
         return h_t, softmax_of_the_course(u.T).T
 
+    def with_f(other):
+        def wrong(W_xh, W_yh, b_h, W_hy, b_y, x_t, y_before):
+            h_t = other.apply(pre_activation(W_xh, W_yh, b_h, x_t, y_before))
+            return h_t, g.apply(h_t @ W_hy.T + b_y)
+
+        return wrong
+
     def decided(W_xh, W_yh, b_h, W_hy, b_y, x_t, y_before):
         choice = np.eye(y_before.shape[1])[y_before.argmax(axis=1)]
         return answer(W_xh, W_yh, b_h, W_hy, b_y, x_t, choice)
 
+    def one_for_all(W_xh, W_yh, b_h, W_hy, b_y, x_t, y_before):
+        h_t, u = logits(W_xh, W_yh, b_h, W_hy, b_y, x_t, y_before)
+        return h_t, softmax_of_the_course(u.ravel()).reshape(u.shape)
+
+    def f_at_the_output(W_xh, W_yh, b_h, W_hy, b_y, x_t, y_before):
+        h_t, u = logits(W_xh, W_yh, b_h, W_hy, b_y, x_t, y_before)
+        return h_t, f.apply(u)
+
     only_softmax = (
+        Misconception(
+            "one softmax for the whole batch",
+            "h_t is right. All of your y_t add up to 1 together; each row of it should. Over which axis do you sum?",
+            one_for_all,
+        ),
         Misconception(
             "the softmax runs along the batch",
             "h_t is right. Add up each row of your y_t: is it 1? A row is one sequence.",
@@ -162,6 +194,22 @@ def jordan(rng: np.random.Generator, f: Activation, g: _Output) -> Key:
                 "The first value that you return is a_t. What turns a pre-activation into a state?",
                 without_f,
             ),
+            _other_activation(f, with_f),
+            Misconception(
+                "the bias of the hidden layer is missing",
+                "With x_t and y_before zero, h_t should be the activation of something. Of what?",
+                lambda W_xh, W_yh, b_h, W_hy, b_y, x_t, y_before: answer(W_xh, W_yh, 0 * b_h, W_hy, b_y, x_t, y_before),
+            ),
+            Misconception(
+                "the bias of the output layer is missing",
+                "h_t is right. Besides the product with h_t, what is there in the logits?",
+                lambda W_xh, W_yh, b_h, W_hy, b_y, x_t, y_before: answer(W_xh, W_yh, b_h, W_hy, 0 * b_y, x_t, y_before),
+            ),
+            Misconception(
+                "the input is left out",
+                "Your result does not move when x_t is changed. Which term is missing from a_t?",
+                lambda W_xh, W_yh, b_h, W_hy, b_y, x_t, y_before: answer(W_xh, W_yh, b_h, W_hy, b_y, 0 * x_t, y_before),
+            ),
             Misconception(
                 "the output layer reads a_t",
                 "h_t is right. What is multiplied by W_hy: the numbers before the activation, or those after it?",
@@ -173,6 +221,17 @@ def jordan(rng: np.random.Generator, f: Activation, g: _Output) -> Key:
                 logits,
             ),
             *(only_softmax if g is _SOFTMAX else ()),
+            *(
+                (
+                    Misconception(
+                        "the hidden layer's activation at the output too",
+                        "h_t is right. The output layer has a function of its own: which?",
+                        f_at_the_output,
+                    ),
+                )
+                if g.code.replace("u", "a") != f.code.replace("u", "a")
+                else ()
+            ),
         ),
     )
 
@@ -206,6 +265,8 @@ class _Stack:
             self.weights(biases=2),
             self.weights(output_reads=self.H_1 + self.H_2),
             self.weights(output=False),
+            self.weights() - self.O,
+            self.weights() - self.H_1 - self.H_2,
         )
 
 
@@ -267,6 +328,14 @@ def parameters(rng: np.random.Generator, stack: _Stack) -> Key:
             "Look at the output equation of a stack: which state is multiplied by W_hy?",
         ),
         ("the output layer is missing", "The network ends with an output layer. It has a matrix and a bias as well."),
+        (
+            "the bias of the output layer is missing",
+            "The recurrent layers are right. What is added to the product with W_hy?",
+        ),
+        (
+            "the biases of the recurrent layers are missing",
+            "The output layer is right. What is added in a_t after the two products?",
+        ),
     )
     return Key(
         answer=stack.weights(),
@@ -354,15 +423,50 @@ def deep(rng: np.random.Generator, f: Activation, reads: str) -> Key:
         ]
         return h_lower, np.array([h_0[1], *above])
 
+    def lower_reads_upper(start):
+        """The lower layer with the upper one's state in its recurrence; ``start`` is the layer it begins with."""
+
+        def wrong(lower, upper, x, h_0):
+            h, down, up = h_0[start], [h_0[0]], [h_0[1]]
+            for x_t in x:
+                down.append(step(lower, x_t, h))
+                up.append(step(upper, down[-2] if late else down[-1], up[-1]))
+                h = up[-1]
+            return np.array(down), np.array(up)
+
+        return wrong
+
+    def fed_by_this_step(lower, upper, x, h_0):
+        h_lower = layer(lower, x, h_0[0])
+        above = [step(upper, given, now) for given, now in zip(read(h_lower), h_lower[1:], strict=True)]
+        return h_lower, np.array([h_0[1], *above])
+
     def one_state(lower, upper, x, h_0):
-        down, up = [h_0[0]], [h_0[1]]
+        h, down, up = h_0[0], [h_0[0]], [h_0[1]]
         for x_t in x:
-            down.append(step(lower, x_t, up[-1]))
-            up.append(step(upper, down[-2] if late else down[-1], up[-1]))
+            h = step(lower, x_t, h)
+            down.append(h)
+            h = step(upper, down[-2] if late else h, h)
+            up.append(h)
         return np.array(down), np.array(up)
 
-    def lower_weights(lower, upper, x, h_0):
-        return answer(lower, upper | {"W_hh": lower["W_hh"]}, x, h_0)
+    def with_weights(below=lambda lower, upper: lower, above=lambda lower, upper: upper):
+        return lambda lower, upper, x, h_0: answer(below(lower, upper), above(lower, upper), x, h_0)
+
+    def turned(w):
+        return w | {"W_hh": w["W_hh"].T}
+
+    def with_f(other):
+        def wrong(lower, upper, x, h_0):
+            found: list[np.ndarray] = []
+            for w, start in zip((lower, upper), h_0, strict=True):
+                h = [start]
+                for x_t in read(found[0]) if found else x:
+                    h.append(other.apply(x_t @ w["W_xh"].T + h[-1] @ w["W_hh"].T + w["b_h"]))
+                found.append(np.array(h))
+            return tuple(found)
+
+        return wrong
 
     def reads_pre_activations(lower, upper, x, h_0):
         h_lower = layer(lower, x, h_0[0])
@@ -428,15 +532,78 @@ def deep(rng: np.random.Generator, f: Activation, reads: str) -> Key:
                 fed_from_below,
             ),
             Misconception(
+                "the upper layer's recurrence takes the lower state of the same step",
+                "The lower layer is right. W_hh of the upper layer multiplies a state of step t − 1: of which layer?",
+                fed_by_this_step,
+            ),
+            Misconception(
                 "one variable for the states of both layers",
-                "The lower layer goes wrong in step 2: it reads the upper layer's state. Keep a state for each layer.",
+                "Step 1 is right, in step 2 the lower layer goes wrong: the state that it reads there is the upper "
+                "layer's. Is one name used for both? Keep a state for each layer.",
+                lower_reads_upper(0),
+            ),
+            Misconception(
+                "one variable for the states of both layers, and no state of the upper one's own",
+                "In step 1 the lower layer is right, but the upper one does not read h_0[1]; from step 2 on both read "
+                "what the other has left. Keep a state for each layer.",
                 one_state,
+            ),
+            Misconception(
+                "the lower layer's recurrence takes the upper state",
+                "The lower layer is wrong from step 1 on. W_hh of the lower layer multiplies a state of step t − 1: of "
+                "which layer?",
+                lower_reads_upper(1),
+            ),
+            Misconception(
+                "W_hh is transposed in both layers",
+                "W_hh is square, so no shape complains. Row j of W_hh makes unit j: check one entry by hand.",
+                with_weights(lambda lower, upper: turned(lower), lambda lower, upper: turned(upper)),
+            ),
+            Misconception(
+                "W_hh is transposed in the upper layer",
+                "The lower layer is right. What is done with W_hh there, and what here?",
+                with_weights(above=lambda lower, upper: turned(upper)),
+            ),
+            Misconception(
+                "W_hh is transposed in the lower layer",
+                "What is done with W_hh in the upper layer, and what in the lower one? The upper layer is wrong only "
+                "because it reads wrong states.",
+                with_weights(lambda lower, upper: turned(lower)),
+            ),
+            Misconception(
+                "the upper layer's W_xh is transposed",
+                "The lower layer is right. The upper W_xh is square, so no shape complains: check one entry by hand.",
+                with_weights(above=lambda lower, upper: upper | {"W_xh": upper["W_xh"].T}),
+            ),
+            Misconception(
+                "the upper layer has no bias",
+                "The lower layer is right. How many terms are added in each layer?",
+                with_weights(above=lambda lower, upper: upper | {"b_h": 0 * upper["b_h"]}),
+            ),
+            Misconception(
+                "no layer has its bias",
+                "How many terms are added in each layer before the activation?",
+                with_weights(
+                    lambda lower, upper: lower | {"b_h": 0 * lower["b_h"]},
+                    lambda lower, upper: upper | {"b_h": 0 * upper["b_h"]},
+                ),
+            ),
+            Misconception(
+                "the lower layer's bias in both layers",
+                "The lower layer is right. Which dictionary does the upper layer's bias come from?",
+                with_weights(above=lambda lower, upper: upper | {"b_h": lower["b_h"]}),
             ),
             Misconception(
                 "the lower layer's W_hh in both layers",
                 "The lower layer is right. Which dictionary does the upper layer's W_hh come from?",
-                lower_weights,
+                with_weights(above=lambda lower, upper: upper | {"W_hh": lower["W_hh"]}),
             ),
+            Misconception(
+                "the lower layer's W_hh and bias in both layers",
+                "The lower layer is right. Which dictionary do the upper layer's W_hh and b_h come from?",
+                with_weights(above=lambda lower, upper: lower | {"W_xh": upper["W_xh"]}),
+            ),
+            _other_activation(f, with_f),
             Misconception(
                 "the upper layer reads pre-activations",
                 "The lower layer is right. What is handed upwards: the numbers before the activation, or the states?",

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from companion.exercises.activations import ACTIVATIONS, ARCTAN, LOGISTIC, SOFTSIGN, TANH, Activation
+from companion.exercises.catalogue.backpropagation_through_time import other_slopes
 from companion.exercises.inputs import normal
 from companion.exercises.model import Case, Key, Misconception, exercise
 from companion.truncation import windows
@@ -54,15 +55,15 @@ def truncated_gradient(rng: np.random.Generator, k1: int, f: Activation) -> Key:
 
         return gradient
 
-    def by_windows(dh, h, W_hh, k2):
-        dW_hh, slope = np.zeros_like(W_hh), f.slope(h)
+    def by_windows(dh, h, W_hh, k2, reset=True, cut=False):
+        dW_hh, slope, carried = np.zeros_like(W_hh), f.slope(h), np.zeros_like(h[0])
         for window in windows(len(dh), k1, k2):
-            carried = np.zeros_like(h[0])
+            carried = np.zeros_like(h[0]) if reset else carried
             for t in range(window.last, window.first - 1, -1):
                 own = dh[t - 1] if t > window.last - window.answers else 0
                 delta = (own + carried) * slope[t]
                 dW_hh += delta.T @ h[t - 1]
-                carried = delta @ W_hh
+                carried = np.zeros_like(h[0]) if cut else delta @ W_hh
         return dW_hh
 
     def by_rounds(dh, h, W_hh, k2):
@@ -92,6 +93,10 @@ def truncated_gradient(rng: np.random.Generator, k1: int, f: Activation) -> Key:
             often[window.last - 1, window.first - 1 : window.last] = 1
         return often
 
+    def chunks(T, k2):
+        t, k = np.arange(T)[:, None], np.arange(T)
+        return ((k <= t) & (k // k2 == t // k2)).astype(float)
+
     def last_steps(T, k2):
         return np.tril(np.ones((T, T))) * (np.arange(1, T + 1) > T - k2)
 
@@ -100,7 +105,7 @@ def truncated_gradient(rng: np.random.Generator, k1: int, f: Activation) -> Key:
             "each chunk of k2 steps by itself",
             "These are chunks: the first loss of each reaches one step only. Here every loss reaches k2 steps, as soon "
             "as there are so many.",
-            counted(lambda T, k2: pairs(T, k2, k1=k2)),
+            counted(chunks),
         ),
         2: Misconception(
             "each loss has a window of its own",
@@ -166,6 +171,16 @@ def truncated_gradient(rng: np.random.Generator, k1: int, f: Activation) -> Key:
                 counted(again),
             ),
             Misconception(
+                "a window begins with what the one before has left",
+                "What a walk carries when it leaves its window is dropped. With what does your next walk begin?",
+                lambda dh, h, W_hh, k2: by_windows(dh, h, W_hh, k2, reset=False),
+            ),
+            Misconception(
+                "nothing is carried back within a window",
+                "Each loss reaches its own step only. What comes back to a step from the later steps of the window?",
+                lambda dh, h, W_hh, k2: by_windows(dh, h, W_hh, k2, cut=True),
+            ),
+            Misconception(
                 "only the last k2 steps of the sequence",
                 "The sequence is not cut off; each loss is. What about the losses in the middle?",
                 counted(last_steps),
@@ -180,6 +195,13 @@ def truncated_gradient(rng: np.random.Generator, k1: int, f: Activation) -> Key:
                 "the slope is missing",
                 "dh is the gradient at the state. What lies between the state and the weight?",
                 counted(pairs, slopes=np.ones_like),
+            ),
+            *other_slopes(f, lambda slope: counted(pairs, slopes=slope)),
+            Misconception(
+                "the slope f′ taken at h_t instead of a_t",
+                "f′(a_t) can be written with the state, but it is not f′ applied to the state. At which number is "
+                "your slope taken?",
+                counted(pairs, slopes=lambda h: f.slope(f.apply(h))),
             ),
             Misconception(
                 "paired with the state of the same step",
@@ -311,6 +333,11 @@ BUGS = (
     ),
 )
 OTHER_BUGS = (
+    Bug(
+        "every chunk begins with zeros",
+        "The loss is wrong too, and it needs no gradient. With which state does the second chunk begin?",
+        begin=lambda h_0, states: np.zeros_like(h_0),
+    ),
     Bug(
         "only the last chunk counts",
         "The loss is right. Which chunks have added something to dW_hh when the program ends?",

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from companion.exercises.activations import ACTIVATIONS, Activation
+from companion.exercises.activations import ACTIVATIONS, LOGISTIC, TANH, Activation
+from companion.exercises.catalogue.sequences_and_state import shapes_by_name
 from companion.exercises.inputs import Size, each_size, normal
 from companion.exercises.model import Case, Drawn, Key, Misconception, exercise
 from companion.functions import softmax as softmax_of_the_course
@@ -39,7 +40,7 @@ def shapes(rng: np.random.Generator, sizes: Size) -> Key:
             [list(shape) for shape in right.values()],
             tuple(np.array(shape) for shape in right.values()),
         ),
-        returns=tuple(f"shape {name}" for name in right),
+        view=shapes_by_name([f"shape {name}" for name in right]),
         words={"T": str(T), "B": str(B), "I": str(I), "H": str(H), "O": str(O)},
         hints=(
             "Write the shape of the array before the brackets, axis by axis. A single index removes its axis, a slice "
@@ -70,6 +71,21 @@ def shapes(rng: np.random.Generator, sizes: Size) -> Key:
                 but(line_2=(B, I)),
             ),
             Misconception(
+                "the last state of one sequence",
+                "h[-1] takes one row of the first axis, and leaves the others as they are. Which axes has it?",
+                but(line_1=(H,)),
+            ),
+            Misconception(
+                "the last sequence in place of the last state",
+                "In h[-1] the index stands on the first axis. Is that axis time, or the batch?",
+                but(line_1=(T + 1, H)),
+            ),
+            Misconception(
+                "the sum runs over the sequences",
+                "Which axis has the number −1? That one is summed away, and the others stay.",
+                but(line_5=(T, O)),
+            ),
+            Misconception(
                 "the sum runs over time",
                 "Which axis has the number −1? That one is summed away, and the others stay.",
                 but(line_5=(B, O)),
@@ -98,15 +114,29 @@ class _Tiny:
     x: tuple[float, ...]
     h_0: tuple[float, ...]
 
-    def run(self, *, transposed=False, memory=1, zero=False, bent=True, bias_once=False, stale=False, raw=False):
+    def run(
+        self,
+        *,
+        own=False,
+        transposed=False,
+        memory=1,
+        zero=False,
+        bent=True,
+        bias=1,
+        bias_once=False,
+        stale=False,
+        raw=False,
+        late=1,
+    ):
         """a_1, h_1, a_2 and h_2; the options are mistakes that can be made."""
         W_hh = np.array(self.W_hh).T if transposed else np.array(self.W_hh)
-        W_xh, b_h, h_0 = np.array(self.W_xh), np.array(self.b_h), np.array(self.h_0) * (not zero)
+        W_hh = W_hh * np.eye(2) if own else W_hh
+        W_xh, b_h, h_0 = np.array(self.W_xh), np.array(self.b_h) * bias, np.array(self.h_0) * (not zero)
         g = np.tanh if bent else np.copy
         a_1 = W_xh * self.x[0] + memory * W_hh @ h_0 + b_h
         h_1 = g(a_1)
         read = h_0 if stale else a_1 if raw else h_1
-        a_2 = W_xh * self.x[1] + memory * W_hh @ read + b_h * (not bias_once)
+        a_2 = W_xh * self.x[late] + memory * W_hh @ read + b_h * (not bias_once)
         return a_1, h_1, a_2, g(a_2)
 
     def states(self, **mistake):
@@ -122,6 +152,11 @@ _SLIPS = (
         {"transposed": True},
     ),
     (
+        "each unit hears only itself",
+        "A row of W_hh holds a weight for each unit of the state before. How many products are there in a row?",
+        {"own": True},
+    ),
+    (
         "the state before is left out",
         "Each pre-activation is a sum of three terms. Which of them brings in h_{t-1}?",
         {"memory": 0},
@@ -135,6 +170,16 @@ _SLIPS = (
         "the tanh is missing",
         "A state lies between −1 and 1. You have the pre-activations; what comes after them?",
         {"bent": False},
+    ),
+    (
+        "the bias is missing",
+        "Each pre-activation is a sum of three terms. Which of them does not depend on the input or the state?",
+        {"bias": 0},
+    ),
+    (
+        "x_1 is read twice",
+        "h_1 is right. Which input does step 2 read?",
+        {"late": 0},
     ),
     (
         "the bias is added in step 1 only",
@@ -287,6 +332,26 @@ def softmax(rng: np.random.Generator, base: _Base, axis: int) -> Key:
         e = b ** (u - u.max(axis=axis, keepdims=True))
         return e / e.sum()
 
+    def mean_subtracted(u):
+        return naive(u - u.mean(axis=axis, keepdims=True))
+
+    def shifted_across(u):
+        return naive(u - u.max(axis=other, keepdims=True))
+
+    def smallest(u):
+        return naive(u - u.min(axis=axis, keepdims=True))
+
+    def largest_size(u):
+        return naive(u - np.abs(u).max(axis=axis, keepdims=True))
+
+    def one_of_each(u):
+        e = b ** (u - u.max())
+        return e / e.sum()
+
+    def naive_with_one_sum(u):
+        e = b**u
+        return e / e.sum()
+
     def not_normalised(u):
         return b ** (u - u.max(axis=axis, keepdims=True))
 
@@ -314,6 +379,7 @@ def softmax(rng: np.random.Generator, base: _Base, axis: int) -> Key:
             Case("logits of ±2000", {"u": laid([[2000.0, 1999.0, 0.0], [-2000.0, -2001.0, -2003.0]])}),
             Case("a single class", {"u": laid([[3.0], [-2000.0], [0.0]])}),
             Case("a tie", {"u": np.array([2000.0, 2000.0, -2000.0])}),
+            Case("all logits around −2000", {"u": np.array([-2000.0, -2001.0, -2003.0])}),
             Case("three axes", {"u": laid(normal(rng, 4, 3, 2, scale=2.0))}),
         ),
         hints=(
@@ -348,7 +414,53 @@ def softmax(rng: np.random.Generator, base: _Base, axis: int) -> Key:
                     one_largest,
                 ),
                 (
-                    "the sum runs along the wrong axis",
+                    "the largest absolute value is subtracted",
+                    "Where all logits are negative, your shift makes them smaller still, and every power is 0. After "
+                    "the right shift the largest of them is 0.",
+                    largest_size,
+                ),
+                (
+                    "one largest and one sum for the whole array",
+                    "Your whole array adds up to 1. Each distribution in it should, and each has a largest logit of "
+                    "its own.",
+                    one_of_each,
+                ),
+                (
+                    "one sum for the whole array, and the powers overflow",
+                    "Your whole array adds up to 1; each distribution in it should. And what are "
+                    f"{base.formula}^2000 and {base.formula}^−2000 in NumPy?",
+                    naive_with_one_sum,
+                ),
+                *(
+                    (
+                        (
+                            "the smallest is subtracted, not the largest",
+                            "After your shift no logit is negative. How large may the others be?",
+                            smallest,
+                        ),
+                        (
+                            "the mean is subtracted, not the largest",
+                            "A logit may still lie a thousand above the mean. Which shift leaves none above zero?",
+                            mean_subtracted,
+                        ),
+                    )
+                    if b < 10
+                    else (
+                        (
+                            "the mean or the smallest is subtracted, not the largest",
+                            "A logit may lie a thousand above what you subtract. Which shift leaves none above zero?",
+                            smallest,
+                        ),
+                    )
+                ),
+                (
+                    "the largest is taken along the wrong axis",
+                    "A shift cancels only where it is the same for all the logits of one distribution. Along which "
+                    "axis do you look for the largest?",
+                    shifted_across,
+                ),
+                (
+                    "largest and sum are taken along the wrong axis",
                     "Add up your result along the axis of the classes. Is it 1 everywhere?",
                     lambda u: answer(u, other),
                 ),
@@ -367,6 +479,10 @@ def softmax(rng: np.random.Generator, base: _Base, axis: int) -> Key:
     )
 
 
+def _confused_with(f: Activation) -> Activation:
+    return TANH if f is not TANH else LOGISTIC
+
+
 @exercise(
     "elman-step",
     chapter="unrolling",
@@ -376,7 +492,7 @@ def softmax(rng: np.random.Generator, base: _Base, axis: int) -> Key:
     ask={"f": ACTIVATIONS, "batch": ("rows", "columns")},
 )
 def step(rng: np.random.Generator, f: Activation, batch: str) -> Key:
-    columns = batch == "columns"
+    columns, confused = batch == "columns", _confused_with(f)
 
     def laid(function):
         """A function of rows, for this layout."""
@@ -403,6 +519,9 @@ def step(rng: np.random.Generator, f: Activation, batch: str) -> Key:
 
     def without_f(W_xh, W_hh, b_h, x_t, h_before):
         return x_t @ W_xh.T + h_before @ W_hh.T + b_h
+
+    def other_activation(W_xh, W_hh, b_h, x_t, h_before):
+        return confused.apply(without_f(W_xh, W_hh, b_h, x_t, h_before))
 
     def separately(W_xh, W_hh, b_h, x_t, h_before):
         return f.apply(x_t @ W_xh.T + b_h) + f.apply(h_before @ W_hh.T)
@@ -480,9 +599,24 @@ def step(rng: np.random.Generator, f: Activation, batch: str) -> Key:
                 laid(without_f),
             ),
             Misconception(
+                f"another activation: {confused.name}",
+                "The statement says which activation this network has, as a formula and as code.",
+                laid(other_activation),
+            ),
+            Misconception(
                 "the activation is applied to each part",
                 "The two products are added first, and the activation bends their sum. How often do you apply it?",
                 laid(separately),
+            ),
+            Misconception(
+                "the input is left out",
+                "Your result does not move when x_t is changed. Which term is missing?",
+                laid(lambda W_xh, W_hh, b_h, x_t, h_before: by_rows(W_xh, W_hh, b_h, 0 * x_t, h_before)),
+            ),
+            Misconception(
+                "the activation is applied to the old state once more",
+                "h_before is a state already. To what is the activation applied in the formula?",
+                laid(lambda W_xh, W_hh, b_h, x_t, h_before: by_rows(W_xh, W_hh, b_h, x_t, f.apply(h_before))),
             ),
             Misconception(
                 "the old state is added",
@@ -540,6 +674,24 @@ def sequence(rng: np.random.Generator, f: Activation, first: str) -> Key:
     def inputs_late(W_xh, W_hh, b_h, x, h_0):
         return walk(W_xh, W_hh, b_h, np.concatenate([0 * x[:1], x[:-1]]), h_0)
 
+    def inputs_in_a_ring(W_xh, W_hh, b_h, x, h_0):
+        return walk(W_xh, W_hh, b_h, np.roll(x, 1, axis=0), h_0)
+
+    def inputs_early(W_xh, W_hh, b_h, x, h_0):
+        """for t in range(1, T): h[t] = … x[t] …"""
+        return np.concatenate([walk(W_xh, W_hh, b_h, x[1:], h_0), 0 * h_0[None]])
+
+    def with_row(row, value):
+        def wrong(W_xh, W_hh, b_h, x, h_0):
+            h = walk(W_xh, W_hh, b_h, x, h_0)
+            h[row] = value
+            return h
+
+        return wrong
+
+    def first_step_from_zero(W_xh, W_hh, b_h, x, h_0):
+        return np.concatenate([h_0[None], walk(W_xh, W_hh, b_h, x, 0 * h_0)[1:]])
+
     def one_for_all(W_xh, W_hh, b_h, x, h_0):
         return walk(W_xh, W_hh, b_h, x, np.broadcast_to(h_0[:1], h_0.shape))
 
@@ -581,8 +733,38 @@ def sequence(rng: np.random.Generator, f: Activation, first: str) -> Key:
         misconceptions=(
             Misconception(
                 "the initial state is taken as zero",
-                "Row 0 of the result is h_0, and step 1 reads it. Do both hold for an h_0 that is not zero?",
+                "Row 0 of the result is h_0, and step 1 reads it. Where does h_0 enter your code?",
                 laid(lambda W_xh, W_hh, b_h, x, h_0: walk(W_xh, W_hh, b_h, x, 0 * h_0)),
+            ),
+            Misconception(
+                "the row of h_0 is left empty",
+                "All steps are right. The result begins with h_0: where do you put it?",
+                laid(with_row(0, 0)),
+            ),
+            Misconception(
+                "step 1 does not read h_0",
+                "h_0 stands in the result, but step 1 starts from zero. Which state does it read?",
+                laid(first_step_from_zero),
+            ),
+            Misconception(
+                "the last row is never filled",
+                "T steps make the states 1 to T. Where does your range end?",
+                laid(with_row(-1, 0)),
+            ),
+            Misconception(
+                "the bias is missing",
+                "With inputs and states zero, a state should be the activation of something. Of what?",
+                laid(lambda W_xh, W_hh, b_h, x, h_0: walk(W_xh, W_hh, 0 * b_h, x, h_0)),
+            ),
+            Misconception(
+                "the activation is missing",
+                "Your states are pre-activations. What turns one into a state, before the next step reads it?",
+                laid(lambda W_xh, W_hh, b_h, x, h_0: walk(W_xh, W_hh, b_h, x, h_0, apply=np.copy)),
+            ),
+            Misconception(
+                f"another activation: {_confused_with(f).name}",
+                "The statement says which activation this network has, as a formula and as code.",
+                laid(lambda W_xh, W_hh, b_h, x, h_0: walk(W_xh, W_hh, b_h, x, h_0, apply=_confused_with(f).apply)),
             ),
             Misconception(
                 "h_0 is left out of the result",
@@ -618,6 +800,18 @@ def sequence(rng: np.random.Generator, f: Activation, first: str) -> Key:
                 "the inputs come one step late",
                 f"Step 1 reads x_1, and that is {'x[:, 0]' if turned else 'x[0]'}.",
                 laid(inputs_late),
+            ),
+            Misconception(
+                "the inputs come one step late, and the last one comes first",
+                f"Step 1 reads x_1, and that is {'x[:, 0]' if turned else 'x[0]'}. The index −1, which your first step "
+                "uses, is the last.",
+                laid(inputs_in_a_ring),
+            ),
+            Misconception(
+                "the inputs come one step early",
+                f"Step 1 reads x_1, and that is {'x[:, 0]' if turned else 'x[0]'}. The last row is not filled either: "
+                "how many steps does your loop make?",
+                laid(inputs_early),
             ),
             Misconception(
                 "all sequences start from the first one's state",

@@ -3,13 +3,37 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 
 from companion.dynamics import jacobian_products
-from companion.exercises.activations import ACTIVATIONS, Activation
+from companion.exercises.activations import ACTIVATIONS, ARCTAN, LOGISTIC, SOFTSIGN, TANH, Activation
 from companion.exercises.inputs import normal
 from companion.exercises.model import Case, Drawn, Key, Misconception, exercise
+
+SLOPE_SLIPS: dict[str, tuple[str, str, Callable[[np.ndarray], np.ndarray]]] = {  # what is left out of each slope
+    TANH.name: (
+        "1 − h for 1 − h²",
+        "The slope of tanh, written with its state h, has a square in it.",
+        lambda h: 1 - h,
+    ),
+    LOGISTIC.name: (
+        "the slope of the logistic function is incomplete",
+        "You have 1 − h. The slope of the logistic function, written with its state h, is a product of two factors.",
+        lambda h: 1 - h,
+    ),
+    SOFTSIGN.name: (
+        "the square in the slope of softsign is missing",
+        "You have 1 − |h|, which is 1/(1 + |a|). Differentiate a/(1 + |a|) once more: what is the power of 1 + |a|?",
+        lambda h: 1 - np.abs(h),
+    ),
+    ARCTAN.name: (
+        "the square in the slope of arctan is missing",
+        "You have cos h. The slope of arctan is 1/(1 + a²), with a = tan h: what is that, written with the cosine?",
+        np.cos,
+    ),
+}
 
 
 @exercise(
@@ -47,6 +71,23 @@ def jacobian(rng: np.random.Generator, f: Activation, q: str) -> Key:
 
     def other_quantity(W_hh, h_before, h_after):
         return W_hh * f.slope(h_before) if of_states else f.slope(h_after)[:, None] * W_hh
+
+    def with_slope(slope):
+        """The right form, with another slope: slope(W_hh, h), of the state from which the slope can be had."""
+
+        def wrong(W_hh, h_before, h_after):
+            s = slope(W_hh, h_after if of_states else h_before)
+            return s[:, None] * W_hh if of_states else W_hh * s
+
+        return wrong
+
+    def from_product(W_hh, h_before, h_after):
+        return f.slope(f.apply(W_hh @ h_before))[:, None] * W_hh
+
+    def diagonal_left(W_hh, h_before, h_after):
+        return W_hh * np.diag(f.slope(h_after if of_states else h_before))
+
+    slip_name, slip_hint, slip = SLOPE_SLIPS[f.name]
 
     def made_of(H):
         states = f.apply(normal(rng, 2, H))
@@ -120,6 +161,48 @@ def jacobian(rng: np.random.Generator, f: Activation, q: str) -> Key:
                 "entry of W_hh is multiplied by one slope.",
                 lambda W_hh, h_before, h_after: W_hh @ f.slope(h_after if of_states else h_before),
             ),
+            Misconception(
+                "the slope at the state in place of the pre-activation",
+                "The state is f(a) already, and you send it through f once more, or put it into a formula that wants "
+                "a. The slope at a can be written with h = f(a), without a: how?",
+                with_slope(lambda W_hh, h: f.slope(f.apply(h))),
+            ),
+            *(
+                (
+                    Misconception(
+                        "the input is left out of the pre-activation",
+                        "You form a_t anew, from W_hh h_{t−1} alone. In a_t there are the input and the bias too; but "
+                        "one of the two states already knows all of a_t.",
+                        from_product,
+                    ),
+                )
+                if of_states
+                else ()
+            ),
+            Misconception(
+                "entry by entry with a diagonal matrix",
+                "`*` multiplies entry by entry, and np.diag(…) is zero off its diagonal, so that nothing else of W_hh "
+                "is left. Which product does the equation mean?",
+                diagonal_left,
+            ),
+            Misconception(slip_name, slip_hint, with_slope(lambda W_hh, h: slip(h))),
+            *(
+                ()
+                if f is TANH
+                else (
+                    Misconception(
+                        "the slope of tanh",
+                        f"1 − h² is the slope of tanh. Here f is {f.name}.",
+                        with_slope(lambda W_hh, h: 1 - h**2),
+                    ),
+                )
+            ),
+            Misconception(
+                "W_hh transposed",
+                "The slope is on the right axis, and W_hh is turned over. Row i of W_hh belongs to the unit that is "
+                "computed, as row i of J does. Transposed it is what a gradient meets, on its way back.",
+                lambda W_hh, h_before, h_after: answer(W_hh.T, h_before, h_after),
+            ),
         ),
     )
 
@@ -176,6 +259,27 @@ def gradient_norms(rng: np.random.Generator, norm: str, rows: str) -> Key:
         for J_t in J[::-1]:
             product = product @ J_t
             found.append(np.linalg.norm(product, 2) * length(d))
+        return ordered(found)
+
+    def frobenius(J, d):
+        product, found = np.eye(len(d)), [length(d)]
+        for J_t in J[::-1]:
+            product = product @ J_t
+            found.append(np.linalg.norm(product))
+        return ordered(found)
+
+    def turned_product(J, d):
+        product, found = np.eye(len(d)), [length(d)]
+        for J_t in J[::-1]:
+            product = J_t @ product
+            found.append(length(product.T @ d))
+        return ordered(found)
+
+    def forwards(J, d):
+        product, found = np.eye(len(d)), [length(d)]
+        for J_t in J[::-1]:
+            product = product @ J_t
+            found.append(length(product @ d))
         return ordered(found)
 
     def made_of(T, H):
@@ -256,6 +360,30 @@ def gradient_norms(rng: np.random.Generator, norm: str, rows: str) -> Key:
                 "of its own: multiply first, and then take the norm.",
                 matrix_norms,
             ),
+            Misconception(
+                "the norm of the product of the Jacobians",
+                "You measure a matrix (np.linalg.norm of a matrix is the root of the sum of squares). Asked for is the "
+                "length of a vector: where does d come in?",
+                frobenius,
+            ),
+            Misconception(
+                "d meets the Jacobians in the wrong order",
+                "Each row passes the right steps, but the first of them first: d meets J_{k+1} before J_T. Either the "
+                "factors of your product stand in the wrong order, or an inner loop runs from step k + 1 up. The "
+                "gradient comes from the end.",
+                turned_product,
+            ),
+            Misconception(
+                "d is sent through the product forwards",
+                "J_T ⋯ J_{k+1} times a vector is what a *change* of h_k makes of h_T. d is a gradient at h_T: on which "
+                "side of the product does it stand?",
+                forwards,
+            ),
+            Misconception(
+                "the gradients themselves",
+                "These are the vectors, one a row. Each is right; what is asked for is one number for each.",
+                lambda J, d: ordered(walk(J, d, lambda vector: vector)),
+            ),
         ),
     )
 
@@ -274,6 +402,8 @@ def _counts(w: float, h: float, threshold: float) -> dict[str, float]:
         "slope alone": first(1 - h**2),
         "not squared": first(w * (1 - h)),
         "logistic": first(w * h * (1 - h)),
+        "one late": math.ceil(exact) + 1,
+        "state squashed": first(w * (1 - math.tanh(h) ** 2)),
         "two logarithms": math.ceil(math.log10(threshold) / math.log(w * (1 - h**2))),
     }
 
@@ -318,13 +448,19 @@ def predict_decay(rng: np.random.Generator, unit: tuple[float, float, float]) ->
                 n["one early"],
             ),
             Misconception(
+                "one step too late",
+                "One step earlier the gradient is below the threshold already. Which power of the factor belongs to "
+                "no step? Or have you counted the states in place of the steps?",
+                n["one late"],
+            ),
+            Misconception(
                 "not a whole number",
                 "At this length the power equals the threshold. Steps are whole: which is the first one below?",
                 n["not whole"],
             ),
             Misconception(
                 "the weight is missing",
-                "The slope alone is one half of the factor. Through what else does h_{t−1} reach h_t?",
+                "The slope is one part of the factor a step. Through what else does h_{t−1} reach h_t?",
                 n["slope alone"],
             ),
             Misconception(
@@ -336,6 +472,11 @@ def predict_decay(rng: np.random.Generator, unit: tuple[float, float, float]) ->
                 "the slope of the logistic function",
                 "h(1 − h) belongs to the logistic function. This unit has a tanh.",
                 n["logistic"],
+            ),
+            Misconception(
+                "tanh of the state",
+                "The given h is the state, which is tanh(a) already. You send it through tanh once more.",
+                n["state squashed"],
             ),
             Misconception(
                 "two kinds of logarithm in one quotient",

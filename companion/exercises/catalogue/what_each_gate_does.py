@@ -41,6 +41,11 @@ def ablate(rng: np.random.Generator, without: str, value: float) -> Key:
     def answer(x, h, c, w):
         return step(x, h, c, w)
 
+    def beside(x, h, c, w):
+        s = {k: sigmoid(a) * (value if k == without else 1) for k, a in sums(x, h, w).items() if k != "g"}
+        c_new = s["f"] * c + s["i"] * np.tanh(sums(x, h, w)["g"])
+        return s["o"] * np.tanh(c_new), c_new
+
     def as_lstm(x, h, c, w):
         """The whole LSTM, its gate held by a bias: no weights, and the pre-activation that gives the value."""
         shut = {name: np.zeros_like(w[name]) for name in (f"W_x{without}", f"W_h{without}")}
@@ -63,7 +68,6 @@ def ablate(rng: np.random.Generator, without: str, value: float) -> Key:
 
     shown = f"{value:g}"
     code = {k: shown if k == without else f'sigmoid(a["{k}"])' for k in "ifo"}
-    after = {"f": "i", "i": "o", "o": "f"}[without]
     return Key(
         answer=answer,
         also_right=(as_lstm, by_loops),
@@ -99,10 +103,14 @@ def ablate(rng: np.random.Generator, without: str, value: float) -> Key:
                 f"These are the whole LSTM's numbers. What is the {names[without]} here?",
                 lambda x, h, c, w: step(x, h, c, w, held=""),
             ),
-            Misconception(
-                f"the {names[after]} is held in the place of the {names[without]}",
-                "Which of the three letters i, f, o belongs to the gate that is taken away?",
-                lambda x, h, c, w: step(x, h, c, w, held=after),
+            *(
+                Misconception(
+                    f"the {names[held]} is held in the place of the {names[without]}",
+                    "Which of the three letters i, f, o belongs to the gate that is taken away?",
+                    lambda x, h, c, w, held=held: step(x, h, c, w, held=held),
+                )
+                for held in names
+                if held != without
             ),
             Misconception(
                 "the gate is shut",
@@ -118,6 +126,32 @@ def ablate(rng: np.random.Generator, without: str, value: float) -> Key:
                 "the gate's weights are zero, and the gate one half",
                 "Without weights a gate stands at σ(0). That is another value than the one asked for.",
                 lambda x, h, c, w: step(x, h, c, w, at=0.5),
+            ),
+            *(
+                ()
+                if value == 1  # with which nothing would change
+                else (
+                    Misconception(
+                        "the gate is still there, and multiplied by the constant",
+                        f"The constant stands in the place of the {names[without]}, and not beside it.",
+                        beside,
+                    ),
+                    Misconception(
+                        "the gate is fully open",
+                        f"Taken out here means held at a constant, which is not 1: all units have the value {shown}.",
+                        lambda x, h, c, w: step(x, h, c, w, at=1.0),
+                    ),
+                )
+            ),
+            Misconception(
+                "the candidate goes through σ",
+                "Something that could be written may be negative. Which function does the candidate have?",
+                lambda x, h, c, w: step(x, h, c, w, squash=sigmoid),
+            ),
+            Misconception(
+                "the biases are left out",
+                "Each pre-activation that is needed has three terms. Which one is not there?",
+                lambda x, h, c, w: step(x, h, c, {k: v * (k[:2] != "b_") for k, v in w.items()}),
             ),
             Misconception(
                 "the tanh before the cell has gone too",
@@ -142,18 +176,19 @@ HOLD = 200  # steps for which a bit has to be held
 BEYOND = 0.5  # how far from zero the state has to be
 SIGNED = 0.1  # how far from zero it must be to have a sign that means something
 SHAPES = weight_shapes(LSTM(2, 1))
-FORM, SIZE = "the twelve weights and their shapes", "the distance of the state from zero"
+FORM, SIZE, WIRING = "the form of the weights", "the distance of the state from zero", "what the gates do"
 
 
 def _probes() -> dict[str, tuple[list[int], list[int], int, int]]:
     """Sequences in which bit 1 is stored: bits, the marked steps, and the first and last step at which it must show."""
     any_bits = np.random.default_rng(7).integers(2, size=HOLD).tolist()
     return {
-        "at once": ([1], [1], 1, 1),
-        "while the other bit goes by": ([1, 0], [1], 2, 2),
-        "while the same bit goes by": ([1] * 21, [1], 2, 21),
-        f"over {HOLD} steps": ([0, 1, 1, 0, 0, 1, *any_bits], [6], 6, 5 + HOLD),
-        "after the other one": ([0, 0, 0, 1, 0, 1, 1, 1, 0, 0, 0], [1, 2, 3, 8], 8, 11),
+        "the state at a mark": ([1], [1], 1, 1),
+        "the state one step after a mark": ([1, 0], [1], 2, 2),
+        "the state after equal bits": ([1] * 21, [1], 2, 21),
+        f"the state over {HOLD} steps": ([0, 1, 1, 0, 0, 1, *any_bits], [6], 6, 5 + HOLD),
+        f"the state over {HOLD} steps of the other bit": ([1, *[0] * HOLD], [1], 2, 1 + HOLD),
+        "the state after a second mark": ([0, 0, 0, 1, 0, 1, 1, 1, 0, 0, 0], [1, 2, 3, 8], 8, 11),
     }
 
 
@@ -224,22 +259,43 @@ def latch(rng: np.random.Generator, bits: tuple[int, int], marks: tuple[int, int
         return {name: h[: len(seen) + 1, 2 * n : 2 * n + 2] for n, (name, (seen, *_)) in enumerate(probes.items())}
 
     def sign_of(states, wanted):
-        """'positive', 'negative' or 'near zero': what is wanted if all states have it, else the first other."""
+        """The wanted sign, 1 or −1, if all states have it, else that of the first other: 1, 0 or −1."""
         wrong = states[~(wanted * states > SIGNED)]
         state = wrong[0] if len(wrong) else wanted
-        return "positive" if state > SIGNED else "negative" if state < -SIGNED else "near zero"
+        return 1 if state > SIGNED else -1 if state < -SIGNED else 0
+
+    def shows(for_high, for_low):
+        signs = {1: "positive", -1: "negative", 0: "near zero"}
+        return f"{signs[for_high]} for a {bits[1]}, {signs[for_low]} for a {bits[0]}".replace("-", "−")
+
+    def wiring(w):
+        """What the gates and the candidate do for both bits, without and with a mark, while the state is zero."""
+        x = np.array([pair(bit, mark) for mark in (unmarked, marked) for bit in bits], float)
+        a = {k: (x @ np.asarray(w[f"W_x{k}"], float).T + np.asarray(w[f"b_{k}"], float))[:, 0] for k in "ifgo"}
+        levels = {k: np.searchsorted((0.0005, 0.1, 0.9, 0.9995), sigmoid(a[k])) for k in "if"}  # what leaks adds up
+        levels["g"] = np.searchsorted((-0.7, -0.1, 0.1, 0.7), np.tanh(a["g"]))
+        levels["o"] = np.searchsorted((0.1, 0.9), sigmoid(a["o"]))
+        read = "" if not any(np.asarray(w[f"W_h{k}"]).any() for k in "ifgo") else ", and the state is read"
+        return ", ".join(k + "".join(map(str, levels[k])) for k in "ifgo") + read
 
     def view(arguments, value):
+        """Of what the states do, the first fact alone that is wrong; beside it one that has in it all that is known."""
         problem = _problem(value)
-        facts, h = {FORM: problem or "as asked"}, {} if problem else probed(value)
-        for name, (_, _, first, last) in _probes().items():
-            for column, (bit, wanted) in enumerate(((bits[1], up), (bits[0], -up))):
-                states = h[name][first : last + 1, column] if h else np.zeros(0)
-                facts[f"the state for a {bit} {name}"] = "unknown" if problem else sign_of(states, wanted)
+        right = {name: shows(up, -up) for name in _probes()} | {SIZE: f"at least {BEYOND}"}
+        facts = {FORM: problem or "as asked"} | right | {WIRING: "do their work"}
         if problem:
-            return facts | {SIZE: "unknown"}
+            return facts
+        h = probed(value)
+        found = {
+            name: shows(*(sign_of(h[name][first : last + 1, n], wanted) for n, wanted in enumerate((up, -up))))
+            for name, (_, _, first, last) in _probes().items()
+        }
         far = all((np.abs(h[name][at[0] :]) >= BEYOND).all() for name, (_, at, *_) in _probes().items())
-        return facts | {SIZE: f"at least {BEYOND}" if far else f"below {BEYOND} at some step"}
+        found[SIZE] = right[SIZE] if far else f"below {BEYOND} at some step"
+        wrong = [name for name in found if found[name] != right[name]]
+        if not wrong:
+            return facts
+        return facts | {wrong[0]: found[wrong[0]], WIRING: f"{wiring(value)}: {'; '.join(found.values())}"}
 
     def by_bit(full):
         """Weight and bias of something that goes from −full for the smaller bit to full for the larger."""
@@ -264,16 +320,6 @@ def latch(rng: np.random.Generator, bits: tuple[int, int], marks: tuple[int, int
     )
     open_always, no_weights = np.array([30.0]), np.zeros((1, 2))
     mirrored = machine() | {name: machine()[name][:, ::-1].copy() for name in ("W_xi", "W_xf", "W_xg")}
-
-    exchanged = (
-        Misconception(
-            "bit and mark exchanged",
-            f"Which column of W_xk belongs to which entry of the input? It is {columns}.",
-            mirrored,
-        ),
-    )
-    if view({}, mirrored) == view({}, machine(gate=0.0, full=0.0)):
-        exchanged = ()  # with these numbers nothing is ever written, which can have many causes
 
     def code(name):
         """A weight as code has it: [[0, 60]]."""
@@ -327,7 +373,34 @@ def latch(rng: np.random.Generator, bits: tuple[int, int], marks: tuple[int, int
                 f"What is the candidate's pre-activation for a {bits[0]}, and for a {bits[1]}? One should be negative.",
                 machine(b_g=np.zeros(1)),
             ),
-            *exchanged,
+            Misconception(
+                "bit and mark exchanged",
+                f"Which column of W_xk belongs to which entry of the input? It is {columns}.",
+                mirrored,
+            ),
+            Misconception(
+                "nothing is wired yet",
+                "With weights of zero each gate stands at one half, and the candidate is zero. Begin with the "
+                "candidate: which entry of the input should it read?",
+                machine(gate=0.0, full=0.0),
+            ),
+            Misconception(
+                "a gate stands at one half",
+                "One of the two numbers of the mark is 0, and leaves σ(0), whatever the weight. What are i and f for "
+                f"a mark of {marked}, and for one of {unmarked}? A bias can move both.",
+                machine(b_i=np.zeros(1), b_f=np.zeros(1)),
+            ),
+            Misconception(
+                "the output gate opens with the mark alone",
+                "The bit has to show at every step after the mark as well. What is o at an unmarked step?",
+                machine(W_xo=right["W_xi"].copy(), b_o=right["b_i"].copy()),
+            ),
+            Misconception(
+                "the candidate is too small",
+                f"All signs are right, but the state is too near to zero. It is tanh of the cell, and the cell holds "
+                f"the candidate of the marked step: how large must that be for {BEYOND}?",
+                machine(full=0.5),
+            ),
             Misconception(
                 "stores without a mark, and holds with one",
                 f"A bit is to be stored where the mark is {marked}. What are i and f there?",
@@ -352,6 +425,12 @@ def latch(rng: np.random.Generator, bits: tuple[int, int], marks: tuple[int, int
                 "the gates leak",
                 "It works for some steps and not for hundreds. How much is lost at each unmarked step, and let in?",
                 machine(gate=3.0),
+            ),
+            Misconception(
+                "the gates leak a little",
+                f"All signs are right, but over {HOLD} steps the state comes too near to zero. How much is lost at "
+                "each unmarked step, and let in?",
+                machine(gate=5.0),
             ),
         ),
     )

@@ -59,6 +59,7 @@ def chrono_biases(rng: np.random.Generator, gates: str, spread: str) -> Key:
         return {"r": rng.uniform(0.02, 0.98, H), "longest": longest}
 
     other = "logarithms" if spread == "lags" else "lags"
+    begins_with_both = set(order[:2]) == {"i", "f"}
     return Key(
         answer=answer,
         also_right=(by_slices, by_gates),
@@ -84,7 +85,8 @@ def chrono_biases(rng: np.random.Generator, gates: str, spread: str) -> Key:
             Misconception(
                 "the gates stand in another order",
                 "Each piece is right, but not in its place. Read again in which order the gates stand, and compare "
-                "with the order in which you write them down by habit.",
+                "with the order in which you write them down by habit."
+                + (" Or have forget gate and input gate each other's sign?" if begins_with_both else ""),
                 lambda r, longest: fused(
                     np.log(lags(r, longest)),
                     -np.log(lags(r, longest)),
@@ -96,6 +98,29 @@ def chrono_biases(rng: np.random.Generator, gates: str, spread: str) -> Key:
                 "A unit that keeps for long must write little. Where the forget gate is near 1, the input gate has to "
                 "be near 0.",
                 lambda r, longest: fused(np.log(lags(r, longest)), np.log(lags(r, longest))),
+            ),
+            *(
+                ()
+                if begins_with_both  # the same as another order
+                else (
+                    Misconception(
+                        "forget gate and input gate exchanged",
+                        "Which of the two gets ln u, and which −ln u? Or does each piece stand in the other's place? "
+                        f"The order is {', '.join(order)}.",
+                        lambda r, longest: with_forget(-np.log(lags(r, longest))),
+                    ),
+                )
+            ),
+            *(
+                (
+                    Misconception(
+                        "the shortest lag is 0",
+                        "For r = 0 your u would be 0, and ln u has no bottom. The range of u begins at 1.",
+                        lambda r, longest: with_forget(np.log((longest - 1) * r)),
+                    ),
+                )
+                if spread == "lags"
+                else ()
             ),
             Misconception(
                 "the input gate is left at zero",
@@ -187,7 +212,7 @@ def order_baseline(rng: np.random.Generator, p: float, count: int, unit: str) ->
             ),
             Misconception(
                 "guessing at random in place of the best class",
-                "The loss is right. For the second number you draw classes with their probabilities; naming the most "
+                "For the second number you draw classes with their probabilities; naming the most "
                 "frequent one every time is wrong less often.",
                 (loss, 1 - (p**2 + (1 - p) ** 2) ** count),
             ),
@@ -198,8 +223,19 @@ def order_baseline(rng: np.random.Generator, p: float, count: int, unit: str) ->
                 (-count * math.log(p) / base, wrong),
             ),
             Misconception(
+                "one term of the entropy is missing",
+                "A symbol can be an X or a Y. Both have a term −p log p, each with its own probability.",
+                (-count * p * math.log(p) / base, wrong),
+            ),
+            Misconception(
+                "all symbols wrong",
+                f"The second number is the share of sequences in which all {COUNTS[count]} symbols "
+                "are Y. When is an answer wrong already?",
+                (loss, (1 - p) ** count),
+            ),
+            Misconception(
                 "right for wrong",
-                "The loss is right. The second number is the share of answers that are *wrong*.",
+                "The second number is the share of answers that are *wrong*.",
                 (loss, p**count),
             ),
         ),

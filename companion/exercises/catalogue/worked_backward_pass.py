@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from companion.bptt import gradients
 from companion.exercises.activations import ACTIVATIONS, Activation
-from companion.exercises.catalogue.backpropagation_through_time import TOTALS, Total
-from companion.exercises.inputs import each_size, normal
-from companion.exercises.model import Drawn, Key, Misconception, exercise
+from companion.exercises.catalogue.backpropagation_through_time import (
+    LARGEST,
+    TOTALS,
+    Total,
+    also_overflowing,
+    other_slopes,
+)
+from companion.exercises.inputs import SIZES, each_size, normal
+from companion.exercises.model import Case, Drawn, Key, Misconception, exercise
 from companion.functions import Activation as CompanionActivation
 from companion.functions import softmax
 
@@ -54,6 +60,12 @@ class Pencil:
         forwards[2] += self.w_hh * forwards[1] * slopes[3]
         one_back = own * slopes[1:]
         one_back[:2] += self.w_hh * one_back[1:] * slopes[1:3]
+        outside = own * slopes[1:]  # what is carried back is added after the slope
+        outside[1] += self.w_hh * outside[2]
+        outside[0] += self.w_hh * outside[1]
+        both = own * slopes[1:]  # what is carried back passes the output weight as well
+        both[1] += self.w_hy * self.w_hh * both[2] * slopes[2]
+        both[0] += self.w_hy * self.w_hh * both[1] * slopes[1]
         return {
             "future": self.result(own * slopes[1:]),
             "slopes": self.result(self.deltas(np.ones(3))),
@@ -63,6 +75,10 @@ class Pencil:
             "later": self.result(arriving * slopes[1:]),
             "forwards": self.result(forwards),
             "one back": self.result(one_back),
+            "outside": self.result(outside),
+            "both": self.result(both),
+            "no h_0": self.result(right, (0.0, *self.h[1:3])),
+            "last": self.result(right, (0.0, 0.0, self.h[2])),
             "pairs": self.result(right, self.h[1:]),
             "order": (*self.result(right)[2::-1], self.result(right)[3]),
         }
@@ -118,7 +134,7 @@ def by_hand(rng: np.random.Generator, numbers: Pencil) -> Key:
         misconceptions=(
             Misconception(
                 "the gradient from the future is forgotten",
-                "δ_3 is all right. h_2 and h_1 were used twice each: in their own output, and where else?",
+                "δ_3 is right. h_2 and h_1 were used twice each: in their own output, and where else?",
                 wrong["future"],
             ),
             Misconception(
@@ -158,6 +174,27 @@ def by_hand(rng: np.random.Generator, numbers: Pencil) -> Key:
                 wrong["one back"],
             ),
             Misconception(
+                "the slope multiplies the step's own gradient only",
+                "δ_3 is right, δ_2 is not: what step 3 sends arrives at h_2 too, and goes on to a_2. Through what?",
+                wrong["outside"],
+            ),
+            Misconception(
+                "the output weight multiplies what is carried back as well",
+                "δ_3 is right, δ_2 is not: w_hy lies between a state and its own logit. Does the way from a_3 to h_2 "
+                "pass it?",
+                wrong["both"],
+            ),
+            Misconception(
+                "the term with h_0 is left out of the weight's gradient",
+                "All δ are right. The weight acts at three steps; at step 1 it multiplies h_0, which is not zero.",
+                wrong["no h_0"],
+            ),
+            Misconception(
+                "only the last step counts in the weight's gradient",
+                "All δ are right. The weight acts at three steps, and its gradient is a sum over them.",
+                wrong["last"],
+            ),
+            Misconception(
                 "the weight's gradient with h_t in the place of the state before",
                 "All δ are right. In a_t = … + w_hh h_{t−1}: which state did the weight multiply at step 1?",
                 wrong["pairs"],
@@ -186,18 +223,26 @@ def full(rng: np.random.Generator, f: Activation, total: Total) -> Key:
             h.append(f.apply(x_t @ weights["W_xh"].T + h[-1] @ weights["W_hh"].T + weights["b_h"]))
         return np.array(h)
 
-    def errors(weights, h, targets, axis=-1):
+    def errors(weights, h, targets, axis=-1, shifted_along=None):
         logits = h[1:] @ weights["W_hy"].T + weights["b_y"]
-        e = np.exp(logits)
+        e = np.exp(logits - logits.max(axis=shifted_along or axis, keepdims=True))
         return e / e.sum(axis=axis, keepdims=True) - np.eye(logits.shape[-1])[targets]
 
-    def walk(weights, h, dlogits, back=None, slope=f.slope, future=True):
+    def step_back(own, later, slope, W_hh):
+        """δ_t from its own gradient at the state, the δ of the next step (None at the last) and the slope."""
+        return (own + (0 if later is None else later @ W_hh)) * slope
+
+    def walk(weights, h, dlogits, back=None, slope=f.slope, rule=step_back, shift=0):
         back = weights["W_hh"] if back is None else back
         da, slopes = np.zeros_like(h), slope(h)
         for t in range(len(h) - 1, 0, -1):
-            later = da[t + 1] @ back if future and t + 1 < len(h) else 0
-            da[t] = (dlogits[t - 1] @ weights["W_hy"] + later) * slopes[t]
+            later = da[t + 1] if t + 1 < len(h) else None
+            da[t] = rule(dlogits[t - 1] @ weights["W_hy"], later, slopes[t - shift], back)
         return da
+
+    def later_slope_missing(weights, h, dlogits):
+        """The whole gradient at the states carried back, and the slopes put on at the end."""
+        return walk(weights, h, dlogits, slope=np.ones_like) * f.slope(h)
 
     def sums(weights, x, h, dlogits, da, total=total):
         found = {
@@ -244,18 +289,36 @@ def full(rng: np.random.Generator, f: Activation, total: Total) -> Key:
             found["dh_0"][b] = carried
         return found
 
-    def changed(**changes):
-        """The answer with one thing done otherwise in the walk back."""
+    def changed(target=None, zero=False, back=walk, axis=-1, **changes):
+        """The answer with one thing done otherwise; ``target``: (targets, O) -> d, ``back``: the walk."""
+
+        def wrong(weights, x, targets, h_0):
+            h = run(weights, x, 0 * h_0 if zero else h_0)
+            dlogits = errors(weights, h, targets, axis)
+            if target:
+                dlogits = dlogits + np.eye(dlogits.shape[-1])[targets] - target(targets, dlogits.shape[-1])
+            return sums(weights, x, h, dlogits, back(weights, h, dlogits, **changes))
+
+        return wrong
+
+    def transposed(at_h_0, within=True):
+        """W_hh.T in the walk back, at the initial state, or in both."""
 
         def wrong(weights, x, targets, h_0):
             h = run(weights, x, h_0)
-            dlogits = errors(weights, h, targets, changes.get("axis", -1))
-            passed = {name: value for name, value in changes.items() if name in ("slope", "future")}
-            if "transposed" in changes:
-                passed["back"] = weights["W_hh"].T
-            return sums(weights, x, h, dlogits, walk(weights, h, dlogits, **passed))
+            dlogits = errors(weights, h, targets)
+            da = walk(weights, h, dlogits, weights["W_hh"].T if within else None)
+            found = sums(weights, x, h, dlogits, da)
+            if at_h_0:
+                found["dh_0"] = da[1] @ weights["W_hh"].T / total.divisor(*x.shape[:2])
+            return found
 
         return wrong
+
+    def all_targets_everywhere(targets, O):
+        d = np.zeros((*targets.shape, O))
+        d[:, :, targets] = 1
+        return d
 
     def replaced(name, other):
         """The answer with one of its arrays computed otherwise, from (weights, h, dlogits, da)."""
@@ -278,14 +341,52 @@ def full(rng: np.random.Generator, f: Activation, total: Total) -> Key:
 
         return wrong
 
-    def case(s) -> Mapping[str, object]:
+    def overflowing(wrong):
+        """What ``wrong`` becomes where no logit is subtracted: nan everywhere, where the powers overflow."""
+
+        def unsafe(weights, x, targets, h_0):
+            logits = run(weights, x, h_0)[1:] @ weights["W_hy"].T + weights["b_y"]
+            share = np.nan if np.abs(logits).max() > LARGEST else 1.0
+            return {name: value * share for name, value in wrong(weights, x, targets, h_0).items()}
+
+        return unsafe
+
+    def one_shift_for_all(weights, x, targets, h_0):
+        h = run(weights, x, h_0)
+        dlogits = errors(weights, h, targets, shifted_along=(0, 1, 2))
+        return sums(weights, x, h, dlogits, walk(weights, h, dlogits))
+
+    def nothing_back(weights, x, targets, h_0):
+        found = alone(weights, x, targets, h_0)
+        return found | {"dh_0": np.zeros_like(h_0)}
+
+    alone = changed(rule=lambda own, later, slope, W_hh: own * slope)
+
+    def case(s, level: Any = 0.0) -> dict[str, Any]:
         shapes = {"W_xh": (s.H, s.I), "W_hh": (s.H, s.H), "b_h": (s.H,), "W_hy": (s.O, s.H), "b_y": (s.O,)}
+        weights = {name: normal(rng, *shape) for name, shape in shapes.items()}
         return {
-            "weights": {name: normal(rng, *shape) for name, shape in shapes.items()},
+            "weights": weights | {"b_y": weights["b_y"] + level},
             "x": normal(rng, s.T, s.B, s.I),
             "targets": rng.integers(s.O, size=(s.T, s.B)),
             "h_0": normal(rng, s.B, s.H),
         }
+
+    def far_apart(s):
+        """All logits near 800 or above at some steps, near −800 or below at the others."""
+        given = case(s)
+        weights = given["weights"]
+        levels = np.sort(run(weights, given["x"], given["h_0"])[1:].sum(axis=-1), axis=None)
+        widest = np.diff(levels).argmax()
+        steep = 1600 / (levels[widest + 1] - levels[widest])
+        middle = (levels[widest + 1] + levels[widest]) / 2
+        other = {"W_hy": weights["W_hy"] + steep, "b_y": weights["b_y"] - steep * middle}
+        return given | {"weights": weights | other}
+
+    def one_far_below(s):
+        """The last logit 725 below the others, and never the right one."""
+        given = case(s, level=np.where(np.arange(s.O) == s.O - 1, -363.0, 362.0))
+        return given | {"targets": given["targets"] % (s.O - 1)}
 
     return Key(
         answer=answer,
@@ -304,8 +405,18 @@ def full(rng: np.random.Generator, f: Activation, total: Total) -> Key:
             "slope": f.slope_code,
             "total": total.formula,
             "error": f"{'(y - d)' if total.code else 'y - d'}{total.code}",
+            "sizes": "T, B, _ = x.shape" if "B" in total.code else "T = len(x)",
+            "factor": "The factor in front of the sums of $L$ is put into the gradient at the logits; everything after "
+            "it is linear in that gradient, so the factor reaches every array."
+            if total.code
+            else "The gradient at the logits is known for all steps at once, and everything after it is made of it.",
         },
-        cases=each_size(case),
+        cases=(
+            *each_size(case),
+            Case("logits around 800", case(SIZES[0], level=800.0)),
+            Case("logits around 800 and −800", far_apart(SIZES[0])),
+            Case("one logit far below the others", one_far_below(SIZES[0])),
+        ),
         hints=(
             "Three parts: run the network forwards and keep all states; get the gradient at the logits of all steps; "
             "walk back from the last step to the first.",
@@ -315,68 +426,150 @@ def full(rng: np.random.Generator, f: Activation, total: Total) -> Key:
             "state gets what δ_1 sends back through W_hh, and nothing else.",
         ),
         misconceptions=(
-            Misconception(
-                "the gradient from the future is forgotten",
-                "The output weights are right, all others are not; for T = 1 all would be. What does h_t do besides "
-                "making its own logits?",
-                changed(future=False),
+            *also_overflowing(
+                (
+                    Misconception(
+                        "nothing arrives from the future",
+                        "dW_hy and db_y are right; the rest is right for T = 1 only. Is the term that comes back from "
+                        "the next step missing, or is δ_{t+1} not yet computed when you read it?",
+                        alone,
+                    ),
+                    Misconception(
+                        "nothing is carried back, to no state and not to h_0",
+                        "dW_hy and db_y are right; the rest would be right for T = 1, but for dh_0. What is in the "
+                        "array that is carried from step to step: is it set, and never set back to zero within the "
+                        "loop?",
+                        nothing_back,
+                    ),
+                    Misconception(
+                        "the initial state gets nothing",
+                        "dh_0 is zero. What does δ_1 send back through W_hh?",
+                        replaced("dh_0", lambda weights, h, dlogits, da: 0 * da[1]),
+                    ),
+                    Misconception(
+                        "W_hh where its transpose belongs",
+                        "dW_hy and db_y are right. All that passes through W_hh is wrong, from step to step and to "
+                        "h_0. On paper it is W_hhᵀ δ; your vectors are rows.",
+                        transposed(at_h_0=True),
+                    ),
+                    Misconception(
+                        "W_hh where its transpose belongs, between the steps",
+                        "What h_0 gets from δ_1 passes W_hh as it should; what passes it from step to step does not. "
+                        "On paper it is W_hhᵀ δ; your vectors are rows.",
+                        transposed(at_h_0=False),
+                    ),
+                    Misconception(
+                        "W_hh where its transpose belongs, at the initial state",
+                        "Look at dh_0. On paper it is W_hhᵀ δ_1; your vectors are rows.",
+                        transposed(at_h_0=True, within=False),
+                    ),
+                    Misconception(
+                        "the initial state is taken as zero",
+                        "h_0 is an argument, and not zero. Where does your forward pass begin?",
+                        changed(zero=True),
+                    ),
+                    Misconception(
+                        "the slope of the state before",
+                        "Row t of the states holds h_t = f(a_t). Which row gives the slope at a_t?",
+                        changed(shift=1),
+                    ),
+                    Misconception(
+                        "the slope multiplies the step's own gradient only",
+                        "What is carried and what comes from the step's own logits arrive at the same state. Do both "
+                        "go through the activation?",
+                        changed(
+                            rule=lambda own, later, slope, W_hh: own * slope + (0 if later is None else later @ W_hh),
+                        ),
+                    ),
+                    Misconception(
+                        "what is carried back has not passed the later slope",
+                        "From h_{t+1} the gradient goes back to a_{t+1} first, and from there through W_hh to h_t. "
+                        "Where in your loop is the first half of that way?",
+                        changed(back=later_slope_missing),
+                    ),
+                    Misconception(
+                        "every step has all the targets",
+                        "Add up a row of your d: it should be 1. Each step and sequence has one right class; `targets` "
+                        "as an index of the last axis alone sets the classes of all of them, everywhere.",
+                        changed(target=all_targets_everywhere),
+                    ),
+                    Misconception(
+                        "the slope is missing",
+                        "What arrives at h_t is not yet δ_t. What lies between a_t and h_t?",
+                        changed(slope=np.ones_like),
+                    ),
+                    Misconception(
+                        "the slope f′ taken at h_t instead of a_t",
+                        "f′(a_t) can be written with the state, but it is not f′ applied to the state. At which number "
+                        "is your slope taken?",
+                        changed(slope=lambda h: f.slope(f.apply(h))),
+                    ),
+                    *other_slopes(f, lambda slope: changed(slope=slope)),
+                    Misconception(
+                        "softmax over the sequences instead of the classes",
+                        "Probabilities of one step and one sequence sum to 1 over the classes. Which axis are they on?",
+                        changed(axis=1),
+                    ),
+                    Misconception(
+                        "the recurrent weights are paired with h_t",
+                        "Look at dW_hh. Which state stood beside W_hh when a_t was made?",
+                        replaced("dW_hh", lambda weights, h, dlogits, da: np.einsum("tbi,tbj->ij", da, h)),
+                    ),
+                    Misconception(
+                        "the term with h_0 is missing from dW_hh",
+                        "Look at dW_hh. At step 1 the weight multiplied h_0, which is not zero.",
+                        replaced("dW_hh", lambda weights, h, dlogits, da: np.einsum("tbi,tbj->ij", da[2:], h[1:-1])),
+                    ),
+                    Misconception(
+                        "the output weights are paired with the state before",
+                        "Look at dW_hy. Row 0 of the states is h_0; which state made the first logits?",
+                        replaced("dW_hy", lambda weights, h, dlogits, da: np.einsum("tbo,tbh->oh", dlogits, h[:-1])),
+                    ),
+                    Misconception(
+                        "the initial state gets δ_1 itself",
+                        "Look at dh_0. δ_1 is the gradient at a_1; what did h_0 pass on its way there?",
+                        replaced("dh_0", lambda weights, h, dlogits, da: da[1]),
+                    ),
+                    Misconception(
+                        "the initial state is treated like the others, slope and all",
+                        "Look at dh_0. h_0 is given: no activation made it, so there is none to go back through.",
+                        replaced("dh_0", lambda weights, h, dlogits, da: (da[1] @ weights["W_hh"]) * f.slope(h[0])),
+                    ),
+                    Misconception(
+                        "the gradient of the initial state is summed over the sequences",
+                        "Look at dh_0. A weight is shared by all sequences; is the initial state?",
+                        replaced("dh_0", lambda weights, h, dlogits, da: (da[1] @ weights["W_hh"]).sum(axis=0)),
+                    ),
+                    *(
+                        Misconception(
+                            f"as if L were {other.words}",
+                            (
+                                f"A factor is off. L is {total.words}; "
+                                + (
+                                    "where does that enter, and does it reach every gradient?"
+                                    if total.code
+                                    else "nothing divides it. Where do you divide, or take a mean?"
+                                )
+                            ),
+                            as_if(other),
+                        )
+                        for other in TOTALS
+                        if other is not total
+                    ),
+                ),
+                overflowing,
             ),
             Misconception(
-                "W_hh where its transpose belongs",
-                "All is right but what passes through W_hh from step to step. On paper it is W_hhᵀ δ; your vectors are "
-                "rows.",
-                changed(transposed=True),
+                "the powers overflow",
+                "Small logits come out right. What is the exponential of 800 in NumPy? Which shift changes no "
+                "probability?",
+                overflowing(answer),
             ),
             Misconception(
-                "the slope is missing",
-                "What arrives at h_t is not yet δ_t. What lies between a_t and h_t?",
-                changed(slope=np.ones_like),
-            ),
-            Misconception(
-                "the slope f′ taken at h_t instead of a_t",
-                "f′(a_t) can be written with the state, but it is not f′ applied to the state. At which number is "
-                "your slope taken?",
-                changed(slope=lambda h: f.slope(f.apply(h))),
-            ),
-            Misconception(
-                "softmax over the sequences instead of the classes",
-                "Probabilities of one step and one sequence sum to 1 over the classes. Which axis are they on?",
-                changed(axis=1),
-            ),
-            Misconception(
-                "the recurrent weights are paired with h_t",
-                "Only dW_hh is wrong. Which state stood beside W_hh when a_t was made?",
-                replaced("dW_hh", lambda weights, h, dlogits, da: np.einsum("tbi,tbj->ij", da, h)),
-            ),
-            Misconception(
-                "the output weights are paired with the state before",
-                "Only dW_hy is wrong. Row 0 of the states is h_0; which state made the first logits?",
-                replaced("dW_hy", lambda weights, h, dlogits, da: np.einsum("tbo,tbh->oh", dlogits, h[:-1])),
-            ),
-            Misconception(
-                "the initial state gets δ_1 itself",
-                "Only dh_0 is wrong. δ_1 is the gradient at a_1; what did h_0 pass on its way there?",
-                replaced("dh_0", lambda weights, h, dlogits, da: da[1]),
-            ),
-            Misconception(
-                "the initial state is treated like the others, slope and all",
-                "Only dh_0 is wrong. h_0 is given: no activation made it, so there is none to go back through.",
-                replaced("dh_0", lambda weights, h, dlogits, da: (da[1] @ weights["W_hh"]) * f.slope(h[0])),
-            ),
-            Misconception(
-                "the gradient of the initial state is summed over the sequences",
-                "Only dh_0 is wrong. A weight is shared by all sequences; is the initial state?",
-                replaced("dh_0", lambda weights, h, dlogits, da: (da[1] @ weights["W_hh"]).sum(axis=0)),
-            ),
-            *(
-                Misconception(
-                    f"as if L were {other.words}",
-                    f"Everything is off by a factor. L is {total.words}; where does that enter, and does it reach "
-                    "every gradient?",
-                    as_if(other),
-                )
-                for other in TOTALS
-                if other is not total
+                "one shift for all logits",
+                "Look at the case with logits around 800 and −800: after your shift, where are those around −800? "
+                "Which logits share one softmax?",
+                one_shift_for_all,
             ),
         ),
     )

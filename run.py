@@ -48,6 +48,7 @@ STAGES = {
     "tests": [*PYTEST, "tests"],
     "notebooks": NBVAL,
     "exercises": [str(PYTHON), "tools/exercise_score.py"],
+    "solutions": [str(PYTHON), "tools/exercise_mutants.py"],
     "mutants": [str(PYTHON), "tools/mutants.py", "--sample", "24"],
 }
 NOTEBOOK_STAGES = ("notebooks",)  # these draw with the kernel's own backend

@@ -19,6 +19,7 @@ import json
 import os
 import re
 import sys
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -173,49 +174,56 @@ def title_of(root: Path, chapter: str) -> str:
 
 
 def is_exercise(cell: NotebookNode) -> bool:
-    return cell.cell_type == "code" and re.search(r"^\s*# solution\b", cell.source, re.MULTILINE) is not None
+    return cell.cell_type == "code" and any(
+        (mark := _MARKER.match(line)) and mark["kind"] == "solution" for line in cell.source.splitlines()
+    )
 
 
 # --- what stands between the markers ---------------------------------------------------------------------------------
 
 
+# A comment is a marker only if nothing else stands in it: `# end of the loop` is none.
+_MARKER = re.compile(r"(?P<indent>\s*)# (?P<kind>solution|stub|end)(?P<stub>(?<=solution):.*)?\s*$")
+Replace = Callable[[str, list[str], list[str]], list[str]]  # (stub line, solution, given lines) -> what stands there
+
+
 def solved_code(source: str) -> str:
     """The exercise's cell as the solution has it: the markers are gone, and so is the stub."""
-    return _regions(source, lambda indent, stub, lines, given: lines)
+    return _regions(source, lambda stub, lines, given: lines)
 
 
 def student_code(source: str) -> str:
     """The exercise's cell as the student gets it."""
-
-    def replaced(indent: str, stub: str, lines: list[str], given: list[str]) -> list[str]:
-        return given if given else [f"{indent}{stub or 'return ...'}{YOURS}"]
-
-    return _regions(source, replaced)
+    return _regions(source, lambda stub, lines, given: given or [f"{stub}{YOURS}"])
 
 
-def _regions(source: str, replace) -> str:  # type: ignore[no-untyped-def]
-    """The source with each region, from `# solution` to `# end`, replaced by what ``replace`` makes of it."""
+def _regions(source: str, replace: Replace) -> str:
+    """The source with each region, from `# solution` to `# end`, replaced by what ``replace`` makes of it.
+
+    Raises:
+        Refusal: when a marker stands where it opens or closes nothing.
+    """
     out: list[str] = []
-    region: tuple[str, str] | None = None
+    stub = ""
     lines: list[str] = []
     given: list[str] = []
-    in_stub = False
+    place = "outside"
     for line in source.splitlines():
-        mark = re.match(r"(\s*)# (solution|stub|end)\b:?\s*(.*)$", line)
-        if mark and mark[2] == "solution" and region is None:
-            region, lines, given, in_stub = (mark[1], mark[3].strip()), [], [], False
-        elif mark and mark[2] == "stub" and region is not None:
-            in_stub = True
-        elif mark and mark[2] == "end" and region is not None:
-            out += replace(*region, lines, given)
-            region = None
-        elif region is None:
-            out.append(line)
-        elif in_stub:
-            given.append(re.sub(r"^(\s*)# ?", r"\1", line, count=1))
-        else:
-            lines.append(line)
-    if region is not None:
+        mark = _MARKER.match(line)
+        if mark is None:
+            if place == "stub":
+                line = re.sub(r"^(\s*)# ?", r"\1", line, count=1)
+            {"outside": out, "solution": lines, "stub": given}[place].append(line)
+            continue
+        allowed = {"solution": ("outside",), "stub": ("solution",), "end": ("solution", "stub")}[mark["kind"]]
+        if place not in allowed:
+            raise Refusal(f"`{line.strip()}` stands in the wrong place")
+        if mark["kind"] == "solution":
+            stub, lines, given = mark["indent"] + ((mark["stub"] or "").lstrip(": ").rstrip() or "return ..."), [], []
+        if mark["kind"] == "end":
+            out += replace(stub, lines, given)
+        place = {"end": "outside"}.get(mark["kind"], mark["kind"])
+    if place != "outside":
         raise Refusal("a region opened by `# solution` has no `# end`")
     return "\n".join(out)
 
@@ -250,10 +258,11 @@ cell, then run its check, which says what is wrong. `hint("…")` helps step by 
 
 def solved_notebook(root: Path, text: Text, cohort: Cohort = None) -> NotebookNode:
     """The solutions, folded, each with its passing check."""
+    exercises_of = f"../{'' if cohort is None else 'students/'}{text.chapter}.ipynb"
     opening = f"""\
 # Solutions: {text.title}
 
-Try the [exercises](../{text.chapter}.ipynb) first: what you find yourself stays."""
+Try the [exercises]({exercises_of}) first: what you find yourself stays."""
     cells = [
         _markdown(opening),
         _code(imports(cohort, without="hint, progress")),
@@ -328,14 +337,16 @@ def write_cohort(chapter: str, cohort: str, out: Path) -> None:
         Refusal: when a file is already there.
     """
     text = read(ROOT, chapter)
-    for path, make in (
-        (out / "students" / f"{chapter}.ipynb", student_notebook),
-        (out / "solutions" / f"{chapter}.ipynb", solved_notebook),
-    ):
+    fresh = {
+        out / "students" / f"{chapter}.ipynb": student_notebook(ROOT, text, cohort),
+        out / "solutions" / f"{chapter}.ipynb": solved_notebook(ROOT, text, cohort),
+    }
+    for path in fresh:
         if path.exists():
             raise Refusal(f"{path} exists; choose another folder, or move it away")
+    for path, notebook in fresh.items():
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(notebooks.dumps(make(ROOT, text, cohort)), encoding="utf-8", newline="\n")
+        path.write_text(notebooks.dumps(notebook), encoding="utf-8", newline="\n")
 
 
 def store(path: Path, content: str) -> bool:

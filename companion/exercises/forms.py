@@ -27,7 +27,7 @@ _FACTORS = {
     math.log(10): "ln 10 = 2.303 times",
 }
 _NEARLY = 1e-3  # of the largest entry
-_OFF_BY_ONE = "Off by one: which row holds step t?"
+_OFF_BY_ONE = "Off by one: what belongs in the first row?"
 _MOST_PARTS = 5  # of which all orders are tried
 
 
@@ -129,7 +129,7 @@ def _factor(arrays: Pairs, tolerance: float) -> Told | None:
     if np.allclose(factors, factors[0]):
         named = (word for number, word in _FACTORS.items() if math.isclose(number, factors[0], rel_tol=1e-6))
         word = next(named, f"{factors[0]:.4g} times")
-        return f"is {word} what it should be", "One factor is too many or missing."
+        return f"is {word} what it should be", "All numbers are off by this one factor, in every case. Where do you multiply or divide by a number?"
     if max(counts) >= 2 and all(map(_is_share, factors)):
         shares = ", ".join(map(str, sorted({round(1 / factor) for factor in factors if factor < 0.999})))
         text = "Where do you divide, or take a mean?"

@@ -1,9 +1,10 @@
 """Every exercise tells right from wrong, whatever a class is asked, and says of each listed mistake which one it is."""
 
-import functools
 import itertools
+import linecache
 import types
 
+import exercise_mutants as mutants
 import exercise_notebooks as tool
 import exercise_score as score
 import numpy as np
@@ -24,37 +25,18 @@ every_question = pytest.mark.parametrize(
 )
 
 
-@functools.cache
-def text_of(chapter):
-    return tool.read(tool.ROOT, chapter)
-
-
-def section_of(exercise):
-    return next(section for section in text_of(exercise.chapter).sections if section.id == exercise.id)
-
-
-def defined(code, name, before=()):
-    """What a cell defines, as a notebook would: its source can be looked up."""
-    import linecache
-
-    scope = {"np": np}
-    for number, text in enumerate((*before, code)):
-        file = f"<cell {number} of {name}>"
-        linecache.cache[file] = (len(text), None, [line + "\n" for line in text.splitlines()], file)
-        exec(compile(text, file, "exec"), scope)
-    return scope[name]
-
-
 def written(exercise, rubric, question, make):
-    """The object that the text's cell defines, for a question, as solution or as stub."""
-    chosen = {**options(exercise, question.cohort), **dict(question.changed)}
-    words = wording(rubric.key, chosen)
-    section = section_of(exercise)
-    given = [cell.source for cell in section.cells if cell.cell_type == "code" and not tool.is_exercise(cell)]
-    opening = [c.source for c in text_of(exercise.chapter).opening if c.cell_type == "code"]
-    cells = [fill(text, words) for text in (*opening, *given, make(section.code))]
-    assert max(len(line) for cell in cells for line in cell.splitlines()) <= 84
-    return defined(cells[-1], exercise.name, cells[:-1])
+    """What the text's cell defines, for a question, as solution or as stub; its source can be looked up."""
+    text = mutants.text_of(exercise.chapter)
+    section = next(section for section in text.sections if section.id == exercise.id)
+    words = wording(rubric.key, {**options(exercise, question.cohort), **dict(question.changed)})
+    scope = {"np": np}
+    for number, source in enumerate((*mutants.given_code(text, section), make(section.code))):
+        code, file = fill(source, words), f"<cell {number} of {exercise.id}>"
+        assert max(map(len, code.splitlines())) <= 84
+        linecache.cache[file] = (len(code), None, [line + "\n" for line in code.splitlines()], file)
+        exec(compile(code, file, "exec"), scope)
+    return scope[exercise.name]
 
 
 @every_question

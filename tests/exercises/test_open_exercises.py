@@ -233,7 +233,7 @@ def test_a_latch_gets_the_misconception_that_its_wiring_has_and_no_other(others,
 
 
 @pytest.mark.parametrize("exercise", [START, LATCH], ids=lambda e: e.id)
-@pytest.mark.parametrize("value", GARBAGE, ids=lambda value: repr(value).replace("\n", "")[:40])
+@pytest.mark.parametrize("value", GARBAGE, ids=range(len(GARBAGE)))
 def test_anything_can_be_handed_in_and_gets_no_hint(exercise, value):
     rubric = score.Question(None).rubric(exercise)
     report = score.submit(rubric, (lambda H: value) if rubric.cases else value)

@@ -28,7 +28,8 @@ def find(id: str) -> Exercise:
     """The exercise with this id; a ValueError names those that look like it."""
     known = exercises()
     if id not in known:
-        near = difflib.get_close_matches(str(id), known, n=3, cutoff=0.4)
+        folded = {name.lower(): name for name in known}
+        near = [folded[name] for name in difflib.get_close_matches(str(id).lower(), folded, n=3, cutoff=0.4)]
         raise ValueError(f"there is no exercise {id!r}" + (f"; did you mean {' or '.join(near)}?" if near else ""))
     return known[id]
 

@@ -568,6 +568,7 @@ def error_rate(rng: np.random.Generator, cost: int, over: str) -> Key:
             case("more heard than said", "yes", "we say it now"),
             case("nothing in common", "to be or", "we say it now"),
             case("two neighbours exchanged", "to be or not", "to or be not"),
+            case("one of four mistaken", "to be or not", "to be or now"),
             case("begun anew", "we say it now say it", "we say it"),
             case("repeated words", "to be or not to be", "be to be or to be be"),
             case("a mixture", some(9), some(7)),

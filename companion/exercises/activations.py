@@ -1,4 +1,4 @@
-"""Activations that a cohort may be asked to use instead of tanh: as function, as code and as formula."""
+"""Activations that a cohort may be asked to use instead of tanh, and the mistakes of taking one for another."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from companion.exercises.model import Misconception
 from companion.functions import sigmoid
 
 
@@ -48,3 +49,40 @@ ARCTAN = Activation(
 )
 
 ACTIVATIONS = (TANH, LOGISTIC, SOFTSIGN, ARCTAN)
+
+
+def other_activation(f: Activation, wrong: Callable[[Activation], Callable]) -> Misconception:
+    """The mistake of using another activation than ``f``."""
+    confused = TANH if f is not TANH else LOGISTIC
+    return Misconception(
+        f"another activation: {confused.name}",
+        "The statement says which activation this network has, as a formula and as code.",
+        wrong(confused),
+    )
+
+
+def other_slopes(
+    f: Activation, gradient_of: Callable[[Callable[[np.ndarray], np.ndarray]], Callable]
+) -> tuple[Misconception, ...]:
+    """The likeliest wrong formulas for the slope of ``f``."""
+    if f is not TANH:
+        return (
+            Misconception(
+                "the slope is that of tanh",
+                "1 − h² is the slope of tanh, written with its state. This network has another activation: what is its "
+                "slope?",
+                gradient_of(TANH.slope),
+            ),
+        )
+    return (
+        Misconception(
+            "the slope as 1 − h instead of 1 − h²",
+            "For a negative state your slope is larger than 1. Can tanh be that steep?",
+            gradient_of(lambda h: 1 - h),
+        ),
+        Misconception(
+            "the slope is that of the logistic function",
+            "h (1 − h) is the slope of the logistic function, written with its state. What is that of tanh?",
+            gradient_of(LOGISTIC.slope),
+        ),
+    )

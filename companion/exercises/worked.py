@@ -27,8 +27,14 @@ def chapters() -> dict[str, str]:
 
 
 def order(exercises: Iterable[Exercise]) -> list[Exercise]:
-    """The exercises in the order in which the notebooks have them."""
-    place = {id: position for position, id in enumerate(_stored()["solutions"])}
+    """The exercises in the order in which the notebooks have them; those that are not stored come last, as they are.
+
+    Where the file is missing or damaged, none is: so it can be made anew.
+    """
+    try:
+        place = {id: position for position, id in enumerate(_stored()["solutions"])}
+    except (OSError, ValueError):
+        place = {}
     return sorted(exercises, key=lambda exercise: place.get(exercise.id, len(place)))
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from companion.exercises.catalogue import exercises
-from companion.exercises.catalogue.remedies import LAG
+from companion.exercises.catalogue.remedies.survival import LAG
 
 SHAPES = {"W_x": (1, 2), "W_h": (1, 1), "b_": (1,)}
 START, LATCH = exercises()["init-that-learns"], exercises()["latch"]

@@ -1,8 +1,11 @@
 """Placeholders in the texts, and the worked solutions that they give."""
 
+import types
+
 import numpy as np
 import pytest
 
+from companion.exercises import worked
 from companion.exercises.catalogue import exercises, find
 from companion.exercises.model import Key, key, options
 from companion.exercises.worked import chapters, fill, order, solution, wording
@@ -39,6 +42,19 @@ def test_exercises_are_put_in_the_order_of_the_notebooks():
     known = list(exercises().values())
     assert order(reversed(order(known))) == order(known)
     assert sorted(e.id for e in order(known)) == sorted(exercises())
+
+
+@pytest.mark.parametrize("text", [None, "<<<<<<< HEAD\n{}"], ids=["missing", "damaged"])
+def test_without_the_stored_file_exercises_stay_as_they_are(tmp_path, monkeypatch, text):
+    if text is not None:
+        (tmp_path / "worked.json").write_text(text, encoding="utf-8")
+    known = list(reversed(exercises().values()))
+    worked._stored.cache_clear()
+    monkeypatch.setattr(worked, "resources", types.SimpleNamespace(files=lambda package: tmp_path))
+    try:
+        assert order(known) == known
+    finally:
+        worked._stored.cache_clear()
 
 
 @pytest.mark.parametrize("cohort", [None, "autumn", 2027])

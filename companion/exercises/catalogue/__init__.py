@@ -1,26 +1,26 @@
-"""All exercises: one module a chapter, whose name is the chapter's, each exercise one function in it."""
+"""All exercises: a package for each chapter, named after it, with a module for each exercise, named after its id."""
 
 from __future__ import annotations
 
 import difflib
 import importlib
 import pkgutil
+from collections.abc import Iterator
 from functools import cache
 
 from companion.exercises.model import Exercise
+from companion.exercises.worked import order
 
 
 @cache
 def exercises() -> dict[str, Exercise]:
-    """Every exercise by its id, chapter by chapter in the order of the modules' files."""
+    """Every exercise by its id: chapters in the order of their names, exercises in that of the notebooks."""
     found: dict[str, Exercise] = {}
-    for module in sorted(info.name for info in pkgutil.iter_modules(__path__)):
-        contents = vars(importlib.import_module(f"{__name__}.{module}"))
-        for item in contents.values():
-            if isinstance(item, Exercise):
-                if item.id in found and found[item.id] is not item:
-                    raise ValueError(f"two exercises have the id {item.id!r}")
-                found[item.id] = item
+    for chapter in sorted(info.name for info in pkgutil.iter_modules(__path__)):
+        for exercise in order(_in_package(chapter)):
+            if exercise.id in found:
+                raise ValueError(f"two exercises have the id {exercise.id!r}")
+            found[exercise.id] = exercise
     return found
 
 
@@ -37,3 +37,11 @@ def find(id: str) -> Exercise:
 def of_chapter(chapter: str) -> list[Exercise]:
     """The exercises of a chapter, in order; empty where it has none."""
     return [exercise for exercise in exercises().values() if exercise.chapter == chapter]
+
+
+def _in_package(chapter: str) -> Iterator[Exercise]:
+    """What the modules of a chapter's package define; those that only share code define none."""
+    package = importlib.import_module(f"{__name__}.{chapter}")
+    for info in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
+        module = importlib.import_module(info.name)
+        yield from (item for item in vars(module).values() if isinstance(item, Exercise))

@@ -125,7 +125,7 @@ def _fitted_sequence(value: Any, right: Sequence[Any], returns: Sequence[str], n
         named = f": {', '.join(returns)}" if len(returns) == len(right) else ""
         return value, [Misfit(where, f"is {described(value)}, where a tuple of {len(right)} should be{named}")]
     if len(value) != len(right):
-        return value, [Misfit(where, f"has {len(value)} values, where {len(right)} should be")]
+        return value, [Misfit(where, f"has {_count(value)}, where {len(right)} should be")]
     found = [fitted(v, r, (), n) for v, r, n in zip(value, right, _names(right, returns, name), strict=True)]
     return type(right)(item for item, _ in found), [m for _, misfits in found for m in misfits]  # type: ignore[call-arg]
 
@@ -138,7 +138,8 @@ def _fitted_array(value: Any, right: np.ndarray, where: str) -> tuple[Any, list[
         except ValueError:
             return value, [Misfit(where, f"is a {type(value).__name__} of rows that differ in length")]
         if array.shape != right.shape:
-            return array, [Misfit(where, f"is {described(value)}, where {described(right)} should be")]
+            comma = ": is there a comma after what is returned?" if isinstance(value, tuple) and len(value) == 1 else ""
+            return value, [Misfit(where, f"is {described(value)}, where {described(right)} should be{comma}")]
         misfits.append(Misfit(where, f"is a {type(value).__name__}, where an array should be", True))
         value = array
     if isinstance(value, dict | str) or _is_single(value):
@@ -163,6 +164,10 @@ def _fitted_single(value: Any, right: Any, where: str) -> tuple[Any, list[Misfit
     if isinstance(value, np.ndarray | np.generic) and value.dtype in (np.float32, np.float16):
         return value, [Misfit(where, f"is a {value.dtype}, where a float64 should be", True)]
     return value, []
+
+
+def _count(values: Sequence[Any]) -> str:
+    return f"{len(values)} value{'s' * (len(values) != 1)}"
 
 
 def _is_single(value: Any) -> bool:

@@ -129,7 +129,12 @@ def _factor(arrays: Pairs, tolerance: float) -> Told | None:
     if np.allclose(factors, factors[0]):
         named = (word for number, word in _FACTORS.items() if math.isclose(number, factors[0], rel_tol=1e-6))
         word = next(named, f"{factors[0]:.4g} times")
-        return f"is {word} what it should be", "All numbers are off by this one factor, in every case. Where do you multiply or divide by a number?"
+        if "ln" in word:
+            return f"is {word} what it should be", "Which base does your logarithm have, and which is asked for?"
+        return (
+            f"is {word} what it should be",
+            "All numbers are off by this one factor, in every case. Where do you multiply or divide by a number?",
+        )
     if max(counts) >= 2 and all(map(_is_share, factors)):
         shares = ", ".join(map(str, sorted({round(1 / factor) for factor in factors if factor < 0.999})))
         text = "Where do you divide, or take a mean?"

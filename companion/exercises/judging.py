@@ -83,7 +83,9 @@ def judge(rubric: Rubric, attempt: Attempt) -> Report:
     findings = [*_stopped(rubric, seen), *_side_effects(rubric, attempt, seen)]
     values = [outcome.value for outcome in seen if isinstance(outcome, Returned)]
     if not all(right) and len(values) == len(rubric.expected):
-        findings = [*findings, *_explained(rubric, values), *_where(rubric, values)]
+        findings += _explained(rubric, values)
+    if not all(right):
+        findings += _where(rubric, seen)
     state: State = "failed" if findings or not all(right) else "passed"
     cases = tuple(zip(rubric.names, right, strict=True))
     return Report(rubric.exercise.id, rubric.exercise.title, state, cases, tuple(findings))
@@ -155,7 +157,10 @@ def _side_effects(rubric: Rubric, attempt: Attempt, seen: Sequence[Outcome]) -> 
     found = []
     for name, outcome in zip(rubric.names, seen, strict=False):
         if isinstance(outcome, Returned) and outcome.changed:
-            text = f"{' and '.join(outcome.changed)} holds other numbers after the call, in the case '{name}'. Whoever "
+            hold = "holds" if len(outcome.changed) == 1 else "hold"
+            text = (
+                f"{' and '.join(outcome.changed)} {hold} other numbers after the call, in the case '{name}'. Whoever "
+            )
             text += "called goes on with these. Work on a copy, or write a = a + b instead of a += b."
             found.append(Finding("input", "The function changes its own input", text))
             break
@@ -181,9 +186,29 @@ def _explained(rubric: Rubric, values: Sequence[Any]) -> list[Finding]:
         if all(_alike(value, result, rubric) for value, result in zip(values, wrong, strict=True)):
             found = [Finding("misconception", capital(misconception.name), misconception.hint)]
             return [*found, *_kinds(rubric, values)]
+    if nearly := _but_for_one_case(rubric, values):
+        return nearly
     if key.view is None and (finding := forms.swapped(values, rubric.expected, key.tolerance, key.returns)):
         return [finding]
     return [*_by_part(rubric, values), *_kinds(rubric, values)]
+
+
+def _but_for_one_case(rubric: Rubric, values: Sequence[Any]) -> list[Finding]:
+    """The one misconception that gives all values but those of a single case, where an edge may be wrong as well."""
+    found = []
+    for misconception, wrong in zip(rubric.key.misconceptions, rubric.wrong, strict=True):
+        alike = [_alike(value, result, rubric) for value, result in zip(values, wrong, strict=True)]
+        telling = [
+            like and not same(result, right, rubric.key.tolerance)
+            for like, result, right in zip(alike, wrong, rubric.expected, strict=True)
+        ]
+        if alike.count(False) == 1 and sum(telling) >= 2:
+            found.append((misconception, rubric.names[alike.index(False)]))
+    if len(found) != 1 or rubric.key.view is not None:
+        return []
+    ((misconception, case),) = found
+    title = f"In all cases but '{case}', these numbers come from: {misconception.name}"
+    return [Finding("misconception", title, misconception.hint)]
 
 
 def _by_part(rubric: Rubric, values: Sequence[Any]) -> list[Finding]:
@@ -255,10 +280,13 @@ def _kinds(rubric: Rubric, values: Sequence[Any]) -> list[Finding]:
     return []
 
 
-def _where(rubric: Rubric, values: Sequence[Any]) -> list[Finding]:
-    """Form or numbers of the first difference, in the first case that has one."""
+def _where(rubric: Rubric, outcomes: Sequence[Outcome]) -> list[Finding]:
+    """Form or numbers of the first difference, in the first case that returned a value and has one."""
     key = rubric.key
-    for name, value, right in zip(rubric.names, values, rubric.expected, strict=True):
+    for name, outcome, right in zip(rubric.names, outcomes, rubric.expected, strict=False):
+        if not isinstance(outcome, Returned):
+            continue
+        value = outcome.value
         title = f"First difference, in the case '{name}'" if rubric.cases else "Not the value asked for"
         brought, misfits = fitted(value, right, key.returns)
         hard = [misfit for misfit in misfits if not misfit.only_kind]
@@ -276,6 +304,8 @@ def _told(rubric: Rubric, first: Difference) -> str:
     label = first.part if first.index else _called(first.part)
     if first.index:
         named = rubric.key.axes.get(first.part, "").split()
+        if len(named) != len(first.index):  # another number of axes than most cases have
+            named = []
         axes = [f"{_AXES.get(axis, axis)} {i}" for axis, i in zip(named, first.index, strict=False)]
         label += f"[{', '.join(map(str, first.index))}]" + (f" ({', '.join(axes)})" if axes else "")
     counted = f"; {first.count} of {first.size} entries differ" if first.size > 1 else ""

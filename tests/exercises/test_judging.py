@@ -97,6 +97,15 @@ def test_a_mistake_in_one_case_only_is_not_taken_for_a_listed_one():
     assert kinds(report) == ["difference"] and "T = 4" in report.findings[0].title
 
 
+def test_a_mistake_that_one_case_does_not_show_is_told_with_this_case():
+    """Someone who forgot a bias and treats T = 1 in a way of their own."""
+    report = check(PRODUCT, lambda x, W: x @ W.T + 1 if len(x) > 1 else x @ W.T + 0.123)
+    assert report.diagnosis is not None
+    assert report.diagnosis.title == "In all cases but 'T = 1', these numbers come from: a bias of one"
+    other = check(PRODUCT, lambda x, W: x @ W.T + 1 if len(x) > 2 else x @ W.T + 0.123)
+    assert other.diagnosis is None  # one case alone may look like anything
+
+
 def test_float32_and_a_misconception_are_both_told():
     report = check(PRODUCT, lambda x, W: (right(x, W) + 1).astype(np.float32))
     assert kinds(report) == ["misconception", "form", "difference"]
@@ -242,6 +251,12 @@ def test_an_error_in_one_case_only():
         finding.kind == "error" and finding.title == "AttributeError: 'numpy.ndarray' object has no attribute 'missing'"
     )
     assert "in answer: return right(x, W) if len(x) > 1 else x.missing. In the case 'T = 1'." in finding.text
+
+
+def test_an_error_does_not_hide_a_difference_in_another_case():
+    report = check(PRODUCT, lambda x, W: 2 * right(x, W) if len(x) > 1 else x[1])
+    assert kinds(report) == ["error", "difference"]
+    assert "T = 1" in report.findings[0].text and "T = 2" in report.findings[1].title
 
 
 def test_an_endless_call_leaves_the_cases_after_it_wrong():

@@ -1,13 +1,15 @@
 """tools/exercise_notebooks.py on a book of one chapter: two notebooks from one text, and no work is overwritten."""
 
 import json
+import subprocess
 
 import exercise_notebooks as tool
 import nbformat
 import notebooks
 import pytest
 
-from companion.exercises.model import Case, Drawn, Exercise, Key, Misconception
+import companion
+from companion.exercises.model import Case, Drawn, Exercise, Key, Misconception, options
 
 TEXT = """\
 ---
@@ -409,7 +411,22 @@ def test_a_class_gets_its_own_questions_and_solutions(book, tmp_path):
         assert notebook.metadata.unrolled.cohort == "2027"
         assert all(not cell.get("outputs") for cell in notebook.cells)
     assert "factor = 3" in "\n".join(sources(solved)) and "factor = 3" not in "\n".join(sources(student))
-    assert "../book/" not in "\n".join(sources(student, "markdown")), "nothing lies beside it"
+    opening = student.cells[1].source
+    assert "../" not in "\n".join(sources(student, "markdown")), "nothing lies beside it"
+    assert (
+        "(https://someone.github.io/course/book/small.html)" in opening
+        and "pip install jupyterlab https://github.com/someone/course/archive/refs/heads/trunk.zip`" in opening
+    )
+    assert "(https://someone.github.io/course/exercises/index.html)" in opening and "mend that code" in opening
+    assert "hand in" in opening and "NumPy and matplotlib" in opening and "30 seconds" in opening
+
+
+def test_the_notebook_of_a_class_says_of_which_state_of_the_course_it_is(book, monkeypatch):
+    assert both(book, "2027")[0].metadata.unrolled["version"] == companion.__version__, "no repository of git"
+    assert "version" not in both(book)[0].metadata.unrolled, "the book's own would never be the same twice"
+    said = subprocess.CompletedProcess([], 0, stdout="0123456789ab-dirty\n")
+    monkeypatch.setattr(tool.subprocess, "run", lambda *arguments, **named: said)
+    assert both(book, "2027")[0].metadata.unrolled["version"] == "0123456789ab-dirty"
 
 
 def test_a_class_with_quotes_in_its_name(book, tmp_path):
@@ -475,6 +492,43 @@ def test_the_command_for_a_class(book, capsys, monkeypatch, tmp_path):
     assert tool.main(["--cohort", "2027", "--out", str(out)]) == 1
     assert "exists" in capsys.readouterr().err
     assert not tool.WORKED.exists(), "a class changes nothing of the book's"
-    for half in (["--cohort", "2027"], ["--out", str(out)]):
+    for half in (["--cohort", "2027"], ["--out", str(out)], ["--unlike", "2026"]):
         with pytest.raises(SystemExit):
             tool.main(half)
+
+
+def class_with(exercise, option):
+    """The name of a class that is asked this."""
+    return next(name for name in map(str, range(99)) if options(exercise, name) == option)
+
+
+def test_the_versions_of_an_exercise_are_counted(monkeypatch):
+    assert tool.versions(TIMES) == 1
+    three = Exercise("three", "small", "three", "Three", "open", {"a": (1, 2, 3, 4), "b": ("x", "y", "z")}, _times)
+    assert tool.versions(three) == 3 * 2
+    assert tool.versions(REPAIRED) == 9, "as many as are drawn"
+
+
+def test_the_command_lists_versions_and_what_two_classes_share(book, capsys, monkeypatch):
+    choice = Exercise("times", "small", "times", "A product", "complete", {"factor": (2, 3, 4)}, _times)
+    monkeypatch.setattr(tool, "of_chapter", lambda name: [choice, REPAIRED])
+    monkeypatch.setattr(tool, "chapters_with_exercises", lambda root=book: ["small"])
+    assert tool.main(["--versions"]) == 0
+    table = capsys.readouterr().out
+    assert "0 of 2 exercises have one only" in table
+    assert [line.split() for line in table.splitlines()[1:]] == [["small"], ["times", "2"], ["repaired", "9"]]
+    same = [name for name in map(str, range(99)) if options(choice, name) == options(choice, "0")]
+    other = class_with(choice, {"factor": 7 - options(choice, "0")["factor"]})
+    assert tool.main(["--cohort", same[1], "--unlike", "0", "--unlike", other]) == 0
+    said = capsys.readouterr().out.split(f"{same[1]} and {other} are asked the same")
+    assert said[0].startswith(f"{same[1]} and 0 are asked the same in ") and "  small: times" in said[0]
+    assert "a class named" in said[0] and "times" not in said[1]
+    assert not (book / "exercises" / "small.ipynb").exists()
+
+
+def test_an_exercise_of_one_version_is_told(book, monkeypatch):
+    monkeypatch.setattr(tool, "of_chapter", lambda name: [TIMES])
+    assert tool.alike_told(["small"], "a", "b").splitlines() == [
+        "a and b are asked the same in 1 of 1 exercises",
+        "  small: times (has one version)",
+    ]

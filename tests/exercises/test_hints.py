@@ -1,4 +1,4 @@
-"""Hints come one at a time, go on after a restart, and end in the worked solution of one's own class."""
+"""Hints come one at a time, go on after a restart, and end in the worked solution, except for a class."""
 
 import subprocess
 import sys
@@ -12,6 +12,7 @@ from companion.exercises.catalogue import find
 from companion.exercises.hints import Hint, following
 from companion.exercises.model import key
 from companion.exercises.records import Record
+from companion.exercises.worked import solution
 
 ROOT = Path(__file__).resolve().parents[2]
 ID = "bptt-dU"
@@ -75,10 +76,23 @@ def defined(code):
 
 
 def test_the_solution_of_a_class_passes_its_own_check_only():
-    check_2027, hint_2027, _ = cohort(2027)
-    mine, books = hint_2027(ID, 99), hint(ID, 99)
-    assert check_2027(ID, defined(mine.code)) and check(ID, defined(books.code))
-    assert not check_2027(ID, defined(books.code)) and not check(ID, defined(mine.code))
+    check_2027, _, _ = cohort(2027)
+    mine, books = solution(find(ID), "2027")[0], hint(ID, 99).code
+    assert check_2027(ID, defined(mine)) and check(ID, defined(books))
+    assert not check_2027(ID, defined(books)) and not check(ID, defined(mine))
+
+
+def test_a_class_gets_its_solution_from_its_teacher():
+    _, hint_2027, _ = cohort(2027)
+    code, why = solution(find(ID), "2027")
+    shown = [hint_2027(ID) for _ in range(len(HINTS) + 2)]
+    assert shown[-1] == shown[-2] == hint_2027(ID, 99)
+    assert (shown[-1].number, shown[-1].code) == (len(HINTS) + 1, "")
+    for step in shown:
+        for told in (repr(step), step._repr_markdown_()):
+            assert code not in told and why not in told and "comes next" not in told
+    assert f"Hint {len(HINTS)} of {len(HINTS)} (the last one)" in repr(shown[-3])
+    assert repr(shown[-1]) == f"{ID}: That was the last hint\n  Your teacher has the worked solution."
 
 
 def test_a_class_counts_its_own_hints():

@@ -204,23 +204,31 @@ def wired(**others):
         ({"W_xg": [[2, 0]], "b_g": [-1], "W_hi": [[0.5]]}, "passed"),
         ({"W_xi": [[0, 0]], "b_i": [30]}, "The input gate is open at all steps"),
         ({"W_xf": [[0, 0]], "b_f": [30]}, "The forget gate is open at all steps"),
-        ({"W_xf": [[0, 0]], "b_f": [-30]}, None),
+        ({"W_xf": [[0, 0]], "b_f": [-30]}, "The forget gate is shut at all steps"),
         ({"W_xf": [[0, 8]], "b_f": [3]}, None),
         ({"W_xi": [[0, -60]], "b_i": [30]}, None),
         ({"b_o": [0]}, "The output gate is half open"),
         ({"b_o": [0.5]}, "The output gate is half open"),
-        ({"b_o": [-30]}, None),
+        ({"b_o": [-30]}, "The output gate is shut at all steps"),
+        ({"W_xi": [[0, 0]], "b_i": [-30]}, "The input gate is shut at all steps"),
+        ({"W_xi": [[30, 0]], "b_i": [-15]}, None),
+        ({"W_xi": [[60, 60]], "b_i": [-90]}, "The input gate opens for a marked 1 alone"),
         ({"W_xo": [[0, 60]], "b_o": [-30]}, "The output gate opens with the mark alone"),
         ({"W_xo": [[0, 60]], "b_o": [0]}, None),
         ({"W_xg": [[1, 0]], "b_g": [-0.5]}, "The candidate is too small"),
         ({"W_xg": [[-1, 0]], "b_g": [0.5]}, None),
         ({"W_xi": [[0, 10]], "b_i": [-5], "W_xf": [[0, -10]], "b_f": [5]}, "The gates leak a little"),
         ({"W_xi": [[0, 6]], "b_i": [-3], "W_xf": [[0, -6]], "b_f": [3]}, "The gates leak"),
-        ({"W_xi": [[0, 6]], "b_i": [-3]}, None),
+        ({"W_xi": [[0, 6]], "b_i": [-3]}, "The input gate leaks"),
+        ({"W_xi": [[0, 60]], "b_i": [-6]}, "The input gate leaks a little"),
+        ({"W_xf": [[0, -60]], "b_f": [3]}, "The forget gate leaks"),
+        ({"W_xf": [[0, -10]], "b_f": [5]}, "The forget gate leaks a little"),
         ({"W_hf": [[-60]]}, None),
         ({"W_hi": [[5]], "b_o": [0]}, None),
         ({"b_i": [0], "b_f": [0]}, "A gate stands at one half"),
-        ({"b_i": [0]}, None),
+        ({"b_i": [0]}, "The input gate stands at one half"),
+        ({"b_f": [0]}, "The forget gate stands at one half"),
+        ({"b_f": [0], "b_o": [0]}, None),
     ],
 )
 def test_a_latch_gets_the_misconception_that_its_wiring_has_and_no_other(others, title):
@@ -230,6 +238,48 @@ def test_a_latch_gets_the_misconception_that_its_wiring_has_and_no_other(others,
     else:
         assert not report
         assert [f.title for f in report.findings if f.kind == "misconception"] == ([title] if title else []), report
+
+
+@pytest.mark.parametrize(
+    ("others", "told"),
+    [
+        ({"W_xi": [[30, 0]], "b_i": [-15]}, "i by bit, f shut/open, o open/open, g −1/1"),
+        ({"b_i": [0], "b_o": [0]}, "i open/half, f shut/open, o half/half, g −1/1"),
+        (
+            {"W_xf": [[0, -60]], "b_f": [3], "W_xg": [[0, 9]], "b_g": [-4]},
+            "i open/shut, f shut/leaks, o open/open, g by mark",
+        ),
+        ({"W_xo": [[0, 60]], "b_o": [-30], "W_hf": [[-1]]}, "i open/shut, f shut/open, o open/shut, g −1/1, h read"),
+        (
+            {"W_xi": [[0, 30]], "b_i": [-25], "W_xg": [[-1, 0]], "b_g": [0.5]},
+            "i open/shut, f shut/open, o open/open, g ½/−½",
+        ),
+    ],
+)
+def test_a_report_on_a_latch_says_first_what_its_gates_do(others, told):
+    report = score.submit(score.Question(None).rubric(LATCH), wired(**others))
+    first = report.findings[-1].text.split(" Parts that also differ")[0]
+    assert (
+        first == f"Each gate with a mark/without one, and the candidate for a 0/a 1, is '{told}', which is not right."
+    )
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (3.0, "The answer is 'no dictionary', which is not right."),
+        ({}, "The list of names is 'one without W_xi', which is not right."),
+        (
+            wired() | {"b": np.zeros(1)},
+            "The list of names is 'one with b, which is none of the twelve', which is not right.",
+        ),
+        (wired(b_i=[[0]]), "The shape of b_i is '(1, 1) in the place of (1,)', which is not right."),
+        (wired(b_i=[np.nan]), "The content of b_i is 'not finite', which is not right."),
+    ],
+)
+def test_a_report_on_a_latch_says_what_its_form_lacks(value, text):
+    report = score.submit(score.Question(None).rubric(LATCH), value)
+    assert [finding.text for finding in report.findings] == [text]
 
 
 @pytest.mark.parametrize("exercise", [START, LATCH], ids=lambda e: e.id)

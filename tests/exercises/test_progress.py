@@ -1,4 +1,4 @@
-"""The table of progress: what has passed stays passed, and each class has its own."""
+"""The table of progress: what has passed stays passed, with a word if it no longer does; each class has its own."""
 
 import pytest
 
@@ -43,6 +43,24 @@ def checks(*states, id=ID, cohort=""):
 def test_a_state_is_the_best_that_was_reached(states, state, count):
     found = row(table(checks(*states)))
     assert (found.state, found.checks) == (state, count)
+
+
+@pytest.mark.parametrize(
+    ("states", "slipped"),
+    [
+        ((), False),
+        (("failed",), False),
+        (("failed", "passed"), False),
+        (("passed", "failed", "passed"), False),
+        (("passed", "failed"), True),
+        (("passed", "not attempted"), True),
+    ],
+)
+def test_what_has_passed_and_no_longer_does_is_marked(states, slipped):
+    found = table(checks(*states))
+    assert row(found).slipped == slipped
+    for told in (repr(found), found._repr_html_()):
+        assert ("not right at the last check)" in told) == slipped
 
 
 def test_every_exercise_has_a_row_chapter_by_chapter():

@@ -105,13 +105,12 @@ def contributions(rng: np.random.Generator, measure: Measure, together: Together
         C = np.swapaxes(da[1:], 1, 2) @ h[:-1]
         return measure.apply(together.apply(C))
 
-    def one_by_one(da, h):
-        """The size for each sequence alone, added."""
-        alone = [together.apply(each(da[:, b : b + 1], h[:, b : b + 1])) for b in range(h.shape[1])]
-        return sum(measure.apply(C) for C in alone)
-
     def each_sequence(da, h):
         return measure.apply(together.apply(np.einsum("tbi,tbj->tbij", da[1:], h[:-1])))
+
+    def one_by_one(da, h):
+        """The size for each sequence alone, added."""
+        return each_sequence(da, h).sum(axis=1)
 
     def over_all_sequences(da, h):
         """The sequences side by side, as one wide matrix a step."""
@@ -120,6 +119,14 @@ def contributions(rng: np.random.Generator, measure: Measure, together: Together
 
     def batch_first(da, h):
         return measure.apply(together.apply(each(da.sum(axis=1, keepdims=True), h.sum(axis=1, keepdims=True))))
+
+    def of_rows(delta, states):
+        """The sizes, with other rows of δ and of the states."""
+        return measure.apply(together.apply(np.einsum("tbi,tbj->tij", delta, states)))
+
+    def of_pairs_of_sequences(da, h):
+        """The sizes of δ_k h_{k-1}ᵀ as products of whole arrays, which are (B, B)."""
+        return measure.apply(together.apply(np.einsum("tai,tbi->tab", da[1:], h[:-1])))
 
     def of_everything(da, h):
         """The size of all contributions in a row, as one long matrix."""
@@ -167,7 +174,24 @@ def contributions(rng: np.random.Generator, measure: Measure, together: Together
             Misconception(
                 "paired with the state of the same step",
                 "At step k the weight multiplied a state. Was h_k there already?",
-                lambda da, h: measure.apply(together.apply(np.einsum("tbi,tbj->tij", da[1:], h[1:]))),
+                lambda da, h: of_rows(da[1:], h[1:]),
+            ),
+            Misconception(
+                "δ of the step before",
+                "The two rows differ by one: at step k the weight has made a_k of h_{k−1}. At which of the two steps "
+                "is δ taken?",
+                lambda da, h: of_rows(da[:-1], h[:-1]),
+            ),
+            Misconception(
+                "the slope multiplies once more",
+                "δ_k is the gradient at a_k, before the activation. Which slope is in it already?",
+                lambda da, h: of_rows(da[1:] * (1 - h[1:] ** 2), h[:-1]),
+            ),
+            Misconception(
+                "products of sequences instead of units",
+                "C_k is (H, H), and the sequences are summed away. Which axis of da[k] and h[k − 1] does your product "
+                "sum over?",
+                of_pairs_of_sequences,
             ),
             Misconception(
                 "the size of each sequence's contribution, added",
@@ -178,7 +202,7 @@ def contributions(rng: np.random.Generator, measure: Measure, together: Together
             Misconception(
                 "one size for each row of the matrices",
                 "A matrix has two axes, and the size is one number for both. Which axis is left in your result?",
-                lambda da, h: _by_rows(measure, together.apply(each(da, h))),
+                lambda da, h: measure.apply(together.apply(each(da, h))[..., None, :]),
             ),
             Misconception(
                 "one size for each sequence",
@@ -228,7 +252,7 @@ def contributions(rng: np.random.Generator, measure: Measure, together: Together
             ),
             Misconception(
                 "the first step is left out",
-                "The use at step 1 multiplies h_0, which here is not zero. How many uses has the weight in T steps?",
+                "Step 1 multiplies h_0, which here is not zero. How many uses has the weight in T steps?",
                 lambda da, h: answer(da, h)[1:],
             ),
             *(
@@ -268,6 +292,11 @@ def contributions(rng: np.random.Generator, measure: Measure, together: Together
                         "size comes after the sum.",
                         sizes_multiplied,
                     ),
+                    Misconception(
+                        "a running sum of the contributions",
+                        "Entry k − 1 is the size of C_k alone. Is something kept from one step to the next?",
+                        lambda da, h: others(da, h, TOGETHER[2]),
+                    ),
                 )
                 if together is TOGETHER[0]
                 else ()
@@ -296,8 +325,3 @@ def contributions(rng: np.random.Generator, measure: Measure, together: Together
             ),
         ),
     )
-
-
-def _by_rows(measure: Measure, C: np.ndarray) -> np.ndarray:
-    """The size of each row of each matrix, (T, H)."""
-    return measure.apply(C[..., None, :])

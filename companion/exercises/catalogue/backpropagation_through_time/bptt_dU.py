@@ -33,7 +33,7 @@ def input_weights(rng: np.random.Generator, f: Activation) -> Key:
         return lambda dh, h, x: np.einsum("tbh,tbi->hi", dh * slope(h[1:]), x)
 
     def of(steps, of_x=None):
-        """The answer from some of the steps alone, and from other ones of x."""
+        """The answer from some of the steps (or steps and sequences) alone, and from other ones of x."""
         return lambda dh, h, x: np.einsum("tbh,tbi->hi", (dh * f.slope(h[1:]))[steps], x[of_x or steps])
 
     return Key(
@@ -81,6 +81,18 @@ def input_weights(rng: np.random.Generator, f: Activation) -> Key:
                 "only the last step counts",
                 "The weight is the same at all steps, and its gradient is a sum over them.",
                 lambda dh, h, x: np.einsum("bh,bi->hi", (dh * f.slope(h[1:]))[-1], x[-1]),
+            ),
+            Misconception(
+                "only the first step counts",
+                "The gradient is a sum over all steps. Where does return stand: inside the loop over them, or behind "
+                "it?",
+                of(slice(1)),
+            ),
+            Misconception(
+                "only the first sequence counts",
+                "With one sequence yours is right. One weight serves all sequences of the batch: what becomes of the "
+                "others?",
+                of((slice(None), slice(1))),
             ),
             Misconception(
                 "the last step is left out",

@@ -33,9 +33,14 @@ def last_state(rng: np.random.Generator, order: str, padding: str, first: str) -
             return lengths - 1, lengths - 1 if order == "reading" else np.zeros_like(lengths)
         return np.full_like(lengths, T - 1), T - 1 if order == "reading" else T - lengths
 
-    def taken(forwards, backwards, rows, first=first):
+    def starts(T, lengths):
+        """The row in which each direction begins."""
+        ahead = np.zeros_like(lengths) if padding == "end" else T - lengths
+        return ahead, ahead if order == "reading" else ends(T, lengths, "reading")[1]
+
+    def taken(forwards, backwards, rows, first=first, join=joined):
         rows = [np.broadcast_to(r, forwards.shape[1]) for r in rows]
-        return joined(picked(forwards, rows[0]), picked(backwards, rows[1]), first)
+        return join(picked(forwards, rows[0]), picked(backwards, rows[1]), first)
 
     def answer(forwards, backwards, lengths):
         return taken(forwards, backwards, ends(len(forwards), lengths))
@@ -69,6 +74,33 @@ def last_state(rng: np.random.Generator, order: str, padding: str, first: str) -
     def every_length(forwards, backwards, lengths):
         ahead, behind = (np.broadcast_to(end, lengths.shape) for end in ends(len(forwards), lengths))
         return joined(forwards[ahead], backwards[behind])
+
+    def with_rows(rows):
+        """The states in other rows: rows(T, lengths) for each direction."""
+        return lambda forwards, backwards, lengths: taken(forwards, backwards, rows(len(forwards), lengths))
+
+    def one_beside(step):
+        """The row before or after the last step's, with padding at the end."""
+
+        def rows(T, lengths):
+            beside = np.minimum(lengths - 1 + step, T - 1)
+            return beside, beside if order == "reading" else 0
+
+        return with_rows(rows)
+
+    def with_join(join):
+        """The right states, put together in another way: join(ahead, behind)."""
+        return lambda forwards, backwards, lengths: taken(
+            forwards,
+            backwards,
+            ends(len(forwards), lengths),
+            join=lambda ahead, behind, first: join(*([ahead, behind] if first == "forwards" else [behind, ahead])),
+        )
+
+    def of_the_first(forwards, backwards, lengths):
+        """The states of the first sequence for all."""
+        ahead, behind = (np.broadcast_to(h[:, :1], h.shape) for h in (forwards, backwards))
+        return taken(ahead, behind, ends(len(forwards), lengths))
 
     other_padding = "start" if padding == "end" else "end"
 
@@ -176,6 +208,70 @@ def last_state(rng: np.random.Generator, order: str, padding: str, first: str) -
                 )
                 if (padding, order) == ("start", "steps")  # elsewhere no row is computed, or an error is raised
                 else ()
+            ),
+            *(
+                (
+                    Misconception(
+                        "one row too early",
+                        "You take row n − 2. Row numbers start at 0: which is the number of the last of n rows?",
+                        one_beside(-1),
+                    ),
+                    Misconception(
+                        "one row too late",
+                        "You take row n, and the last row of all where there is no row n. Row numbers start at 0: "
+                        "which is the number of the last of n rows?",
+                        one_beside(1),
+                    ),
+                    Misconception(
+                        "row T − n of the backward direction",
+                        "The forward state is right. Of the backward direction you take row T − n, be it so, as "
+                        "[-lengths], or as row n − 1 of the array turned over. Nothing is sorted like that here: in "
+                        "which row does the sequence's first step stand"
+                        + ("?" if order == "steps" else ", in the order of reading?"),
+                        with_rows(lambda T, lengths: (lengths - 1, T - lengths)),
+                    ),
+                )
+                if padding == "end"
+                else ()
+            ),
+            *(
+                ()
+                if (padding, order) == ("start", "reading")  # for which this is right
+                else (
+                    Misconception(
+                        "the longest sequence's length for all",
+                        "You take the same row for all sequences, that of the longest. Each has a length of its own.",
+                        with_rows(lambda T, lengths: ends(T, np.full_like(lengths, lengths.max()))),
+                    ),
+                )
+            ),
+            Misconception(
+                "both directions where they begin",
+                "You have the states with which the two directions *begin*, each from one input alone. Which are those "
+                "with which they end?",
+                with_rows(starts),
+            ),
+            Misconception(
+                "the wrong end of the forward direction",
+                "The backward state is right. The forward direction has read *all* at the sequence's last step. You "
+                "took its state at the first.",
+                with_rows(lambda T, lengths: (starts(T, lengths)[0], ends(T, lengths)[1])),
+            ),
+            Misconception(
+                "the states of the first sequence for all",
+                "Every row of yours comes from sequence 0. The second index has to go along the batch.",
+                of_the_first,
+            ),
+            Misconception(
+                "the halves are interleaved",
+                "The entries of the two states alternate in your rows. Asked for are all H of one beside all H of the "
+                "other.",
+                with_join(lambda one, other: np.stack([one, other], axis=-1).reshape(len(one), -1)),
+            ),
+            Misconception(
+                "the two states one below the other",
+                "You join along the batch. The two states of a sequence belong into one row: look at the axis.",
+                with_join(lambda one, other: np.concatenate([one, other])),
             ),
             *(
                 (

@@ -90,9 +90,31 @@ def clip_norm(rng: np.random.Generator, norm: str) -> Key:
     def always(gradients, limit):
         return {name: g * (limit / max(length(flat(gradients)), 1e-300)) for name, g in gradients.items()}
 
-    def added(gradients, limit):
-        total = sum(length(g.ravel()) for g in gradients.values())
-        return scaled(gradients, limit, lambda name: total)
+    def each(gradients):
+        """The norm of each array."""
+        return [length(g.ravel()) for g in gradients.values()]
+
+    def of_all(total):
+        """The gradients clipped by another norm, one number for all of them: total(gradients)."""
+        return lambda gradients, limit: scaled(gradients, limit, lambda name: total(gradients))
+
+    def unguarded(factor):
+        """The gradients times factor(limit / norm), where zeros give 0/0."""
+        return lambda gradients, limit: {
+            name: g * factor(np.float64(limit) / length(flat(gradients))) for name, g in gradients.items()
+        }
+
+    def running(gradients, limit):
+        """Each array with the norm of those up to it."""
+        names = list(gradients)
+        return scaled(
+            gradients, limit, lambda name: length(flat({k: gradients[k] for k in names[: names.index(name) + 1]}))
+        )
+
+    def each_always(least):
+        return lambda gradients, limit: {
+            name: g * (limit / np.maximum(length(g.ravel()), least)) for name, g in gradients.items()
+        }
 
     slip_name, slip_hint, slip = SLIPS[norm]
 
@@ -166,6 +188,12 @@ def clip_norm(rng: np.random.Generator, norm: str) -> Key:
                 always,
             ),
             Misconception(
+                "short gradients are lengthened, and zeros become nan",
+                "A gradient below the limit comes back longer than it was, and one of zeros as 0/0. A clip only ever "
+                "shortens: when has it nothing to do?",
+                unguarded(lambda factor: factor),
+            ),
+            Misconception(
                 "the wrong ones are changed",
                 "Gradients above the limit come back as they were, and shorter ones are lengthened to it. Which of "
                 "the two has to change? Look at your comparison, or at max and min.",
@@ -173,12 +201,59 @@ def clip_norm(rng: np.random.Generator, norm: str) -> Key:
                     name: g * max(1.0, limit / max(length(flat(gradients)), 1e-300)) for name, g in gradients.items()
                 },
             ),
+            Misconception(
+                "the wrong ones are changed, and zeros become nan",
+                "Gradients above the limit come back as they were, shorter ones are lengthened to it, and zeros are "
+                "divided by zero. Which of the two has to change? Look at your comparison, or at max and min.",
+                unguarded(lambda factor: max(1.0, factor)),
+            ),
+            *(
+                Misconception(
+                    f"each array by its own norm, always{rest}",
+                    "Each of your arrays comes back with a norm of just the limit. The norm is that of all arrays "
+                    f"together, and where it is not above the limit, nothing changes{more}.",
+                    each_always(least),
+                )
+                for rest, more, least in (
+                    ("", "", 1e-300),
+                    (": zeros become nan", "; then zeros need no division", 0.0),
+                )
+            ),
+            Misconception(
+                "the norm of the last array alone",
+                "Every array gets the factor of the last one. Is a variable overwritten in a loop, where something "
+                "should be added up?",
+                of_all(lambda gradients: each(gradients)[-1]),
+            ),
+            Misconception(
+                "the norm grows while you clip",
+                "The last array is right, those before it are not: each gets the norm of the arrays so far. "
+                "First go through all arrays for the norm, then through all again with *one* factor.",
+                running,
+            ),
+            *(
+                ()
+                if norm == "largest"  # for which these are right
+                else (
+                    Misconception(
+                        "the largest of the norms",
+                        "You take the norm of one array, which has the largest. Asked for is the norm of the entries "
+                        "of all arrays together.",
+                        of_all(lambda gradients: max(each(gradients))),
+                    ),
+                    Misconception(
+                        "the size of the largest entry",
+                        "This is a norm too, and not the one that is asked for. All entries have a share in that.",
+                        of_all(lambda gradients: np.abs(flat(gradients)).max()),
+                    ),
+                )
+            ),
             *(
                 (
                     Misconception(
                         "a Euclidean length for the largest entry",
                         "You square the entries and add them up. The statement asks for the size of the largest one.",
-                        lambda gradients, limit: scaled(gradients, limit, lambda name: np.linalg.norm(flat(gradients))),
+                        of_all(lambda gradients: np.linalg.norm(flat(gradients))),
                     ),
                 )
                 if norm == "largest"
@@ -216,7 +291,7 @@ def clip_norm(rng: np.random.Generator, norm: str) -> Key:
             Misconception(
                 slip_name,
                 slip_hint,
-                lambda gradients, limit: scaled(gradients, limit, lambda name: slip(flat(gradients))),
+                of_all(lambda gradients: slip(flat(gradients))),
             ),
             *(
                 ()
@@ -225,7 +300,7 @@ def clip_norm(rng: np.random.Generator, norm: str) -> Key:
                     Misconception(
                         "the norms of the arrays are added",
                         "The norm of a long vector is not the sum of the norms of its pieces. Join the entries first.",
-                        added,
+                        of_all(lambda gradients: sum(each(gradients))),
                     ),
                 )
             ),

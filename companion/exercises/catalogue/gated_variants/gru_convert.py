@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from companion.convert import other_update_gate
-from companion.exercises.gates import each_step_size, listed, stacked, weights
+from companion.exercises.gates import each_step_size, exchanged, listed, stacked, weights
 from companion.exercises.model import Key, Misconception, exercise
 
 
@@ -112,6 +112,31 @@ def convert(rng: np.random.Generator, source: str, target: str, side: str) -> Ke
                 "r is turned in the place of z",
                 f"In the given arrays the gates stand in the order {listed(source)}. Which part did you turn?",
                 signed(lambda name, k, part: -part if k == "r" else part),
+            ),
+            Misconception(
+                "r and z are taken for each other",
+                f"In the given arrays the gates stand in the order {listed(source)}. You cut them in another one, took "
+                "r for z, and turned it.",
+                lambda W_x, W_h, b: stored(
+                    *moved(W_x, W_h, b, lambda name, k, part: -part if k == "r" else part, exchanged(target, "r", "z"))
+                ),
+            ),
+            Misconception(
+                "the candidate is turned in the place of z",
+                "Only one gate has another meaning in the other program, and the candidate is none.",
+                signed(lambda name, k, part: -part if k == "n" else part),
+            ),
+            *(
+                (
+                    Misconception(
+                        "reshaped, and not transposed",
+                        "The shapes are as asked, but reshape reads the numbers row by row and fills new rows with "
+                        "them. What makes rows of columns?",
+                        lambda W_x, W_h, b: tuple(part.reshape(part.shape[::-1]) for part in moved(W_x, W_h, b)),
+                    ),
+                )
+                if side == "columns"
+                else ()
             ),
             Misconception(
                 "the order is not changed",

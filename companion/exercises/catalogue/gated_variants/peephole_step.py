@@ -19,12 +19,22 @@ from companion.functions import sigmoid
     ask={"gates": ("ifo", "fo", "io"), "seen": ("new", "old")},
 )
 def peephole_step(rng: np.random.Generator, gates: str, seen: str) -> Key:
-    def step(x, h, c, w, glimpse=lambda k, p, cell: p * cell, other=False, show=lambda old, new: np.tanh(new)):
-        """The step; what is wrong is said by the last three arguments."""
+    def step(
+        x,
+        h,
+        c,
+        w,
+        glimpse=lambda k, p, cell: p * cell,
+        other=False,
+        show=lambda old, new: np.tanh(new),
+        candidate=np.tanh,
+        kept="f",
+    ):
+        """The step; what is wrong is said by the last five arguments."""
         a = {k: x @ w[f"W_x{k}"].T + h @ w[f"W_h{k}"].T + w[f"b_{k}"] for k in "ifgo"}
         through = {k: glimpse(k, w[f"p_{k}"], c) for k in gates if k != "o"}
-        i, f = (sigmoid(a[k] + through.get(k, 0)) for k in "if")
-        c_new = f * c + i * np.tanh(a["g"])
+        i, f = (sigmoid(a[k] + through.get(k, 0)) for k in ("if" if kept == "f" else "fi"))
+        c_new = f * c + i * candidate(a["g"])
         o = sigmoid(a["o"] + glimpse("o", w["p_o"], c_new if (seen == "new") != other else c))
         return o * show(c, c_new), c_new
 
@@ -66,6 +76,8 @@ def peephole_step(rng: np.random.Generator, gates: str, seen: str) -> Key:
 
     with_peepholes = [k for k in "if" if k in gates]
     names = {"i": "input gate", "f": "forget gate", "o": "output gate"}
+    copied, pasted = gates[0], gates[1]  # neighbours in the code
+
     return Key(
         answer=answer,
         also_right=(by_matrices, by_loops),
@@ -156,6 +168,30 @@ def peephole_step(rng: np.random.Generator, gates: str, seen: str) -> Key:
                     ),
                 )
                 for k in (with_peepholes if len(with_peepholes) == 2 else [])
+            ),
+            Misconception(
+                f"the {names[pasted]} has the peephole of the {names[copied]}",
+                "Each gate has a weight of its own. Is a line copied, and one letter not changed?",
+                lambda x, h, c, w: step(x, h, c, {**w, f"p_{pasted}": w[f"p_{copied}"]}),
+            ),
+            Misconception(
+                "input gate and forget gate exchanged",
+                "Which of the two multiplies the old cell, and which the candidate? Either the equation of the cell "
+                "has one for the other, or each is computed as if it were the other.",
+                lambda x, h, c, w: step(x, h, c, w, kept="i"),
+            ),
+            Misconception(
+                "the candidate has σ",
+                "Three of the four are gates. The candidate is what is written, and may be negative.",
+                lambda x, h, c, w: step(x, h, c, w, candidate=sigmoid),
+            ),
+            Misconception(
+                "the recurrent weights are not transposed",
+                "W_hk is (H, H), so that no shape tells. h has its units in columns: what do rows and columns of W_hk "
+                "stand for? Compare with W_xk.",
+                lambda x, h, c, w: step(
+                    x, h, c, {k: v.T if k[:2] == "W_" and k[2] == "h" else v for k, v in w.items()}
+                ),
             ),
             Misconception(
                 "the peepholes are added outside σ",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from difflib import SequenceMatcher
 from functools import cache
 from typing import Any
 
@@ -24,17 +25,19 @@ def error_rate(rng: np.random.Generator, cost: int, over: str) -> Key:
     def length(reference, hypothesis, over=over):
         return len(reference) if over == "reference" else max(len(reference), len(hypothesis))
 
-    def edits(reference, hypothesis, *, cost=cost, deletion=1, insertion=1, border=1):
+    def edits(reference, hypothesis, *, cost=cost, deletion=1, insertion=1, border=1, back=1, exchange=False):
         table = np.zeros((len(reference) + 1, len(hypothesis) + 1))
         table[:, 0] = border * deletion * np.arange(len(reference) + 1)
         table[0, :] = border * insertion * np.arange(len(hypothesis) + 1)
-        for i, r in enumerate(reference, start=1):
-            for j, h in enumerate(hypothesis, start=1):
+        for i in range(1, len(reference) + 1):
+            for j in range(1, len(hypothesis) + 1):
                 table[i, j] = min(
-                    table[i - 1, j - 1] + (0 if r == h else cost),
+                    table[i - 1, j - 1] + (0 if reference[i - back] == hypothesis[j - back] else cost),
                     table[i - 1, j] + deletion,
                     table[i, j - 1] + insertion,
                 )
+                if exchange and min(i, j) > 1 and reference[i - 2 : i] == hypothesis[j - 2 : j][::-1]:
+                    table[i, j] = min(table[i, j], table[i - 2, j - 2] + 1)
         return float(table[-1, -1])
 
     def answer(reference, hypothesis):
@@ -75,8 +78,20 @@ def error_rate(rng: np.random.Generator, cost: int, over: str) -> Key:
 
     def without_order(reference, hypothesis):
         missing, added = Counter(reference) - Counter(hypothesis), Counter(hypothesis) - Counter(reference)
-        few, many = sorted((missing.total(), added.total()))
-        return (min(cost, 2) * few + many - few) / length(reference, hypothesis)
+        return replaced(missing.total(), added.total()) / length(reference, hypothesis)
+
+    def replaced(said, heard):
+        """The cost of replacing so many words by so many others."""
+        return cost * min(said, heard) + abs(said - heard)
+
+    def by_blocks(reference, hypothesis):
+        """The longest block that both share stays, then the longest on either side of it."""
+        blocks = SequenceMatcher(None, reference, hypothesis, autojunk=False).get_opcodes()
+        total = sum(replaced(j - i, n - m) for tag, i, j, m, n in blocks if tag != "equal")
+        return total / length(reference, hypothesis)
+
+    def in_small_letters(reference, hypothesis):
+        return answer([word.lower() for word in reference], [word.lower() for word in hypothesis])
 
     capped = Misconception(
         "the rate is cut off at 1",
@@ -96,6 +111,9 @@ def error_rate(rng: np.random.Generator, cost: int, over: str) -> Key:
         if over == "reference"
         else "the number of words in the longer of the two",
         "length": "R" if over == "reference" else "max(R, H)",
+        "compare": ""
+        if (cost, over) == (1, "reference")
+        else " This is not the chapter's definition: compare the two, term by term.",
         "price": "Each of the three edits costs 1."
         if cost == 1
         else "A deletion or an insertion costs 1, a substitution costs 2, as much as a deletion and an insertion.",
@@ -122,6 +140,10 @@ def error_rate(rng: np.random.Generator, cost: int, over: str) -> Key:
             case("more heard than said", "yes", "we say it now"),
             case("nothing in common", "to be or", "we say it now"),
             case("two neighbours exchanged", "to be or not", "to or be not"),
+            case("the last two exchanged", "to be or not", "to be not or"),
+            case("one of two left in its place", "yes we", "no we yes"),
+            case("only one word kept in place", "we say it now", "say now it we"),
+            case("a capital letter", "The people", "the people"),
             case("one of four mistaken", "to be or not", "to be or now"),
             case("begun anew", "we say it now say it", "we say it"),
             case("repeated words", "to be or not to be", "be to be or to be be"),
@@ -145,6 +167,36 @@ def error_rate(rng: np.random.Generator, cost: int, over: str) -> Key:
                 "the order of the words does not count",
                 "Exchange two neighbouring words: are there no errors? Counting which words occur is not enough.",
                 without_order,
+            ),
+            Misconception(
+                "letters are compared, not words",
+                "A word is right or wrong as a whole, and the divisor counts words. Do you join the words to a text, "
+                "or walk through the letters of one?",
+                lambda reference, hypothesis: answer(" ".join(reference), " ".join(hypothesis)),
+            ),
+            Misconception(
+                "capital and small letters are taken for equal",
+                "Two words are equal or they are not; the statement has no rule for capitals. What do you do to the "
+                "words before you compare them?",
+                in_small_letters,
+            ),
+            Misconception(
+                "an exchange of two neighbours counts as one edit",
+                "There are three edits: substitution, deletion and insertion. Which of your steps in the table is a "
+                "fourth?",
+                with_slip(exchange=True),
+            ),
+            Misconception(
+                "the words compared are not those of the entry",
+                "Entry [i, j] of the table is about the first i and the first j words. At which index, counted from 0, "
+                "does the last of each stand, and which words do you compare in row 1?",
+                with_slip(back=2),
+            ),
+            Misconception(
+                "aligned block by block, not at the lowest cost",
+                "To keep the longest common block first, as difflib does, can cost more than another alignment. What "
+                "finds the cheapest of all?",
+                by_blocks,
             ),
             Misconception(
                 "insertions cost nothing",

@@ -51,18 +51,23 @@ def matrix(rng: np.random.Generator, of: Of, f: Activation) -> Key:
         """[i = j] times the source, (H, H, M)."""
         return np.einsum("ij,m->ijm", np.eye(h.shape[1]), source)
 
-    def recursion(mix="il,ljm->ijm", slope_index="i", entry=entries, slopes=None, shift=None, outside=False, carry=1):
-        """The answer, with one thing done otherwise."""
+    def recursion(
+        mix="il,ljm->ijm", slope_index="i", entry=entries, slopes=None, shift=None, outside="", carry=1, kept=None
+    ):
+        """The answer, with one thing done otherwise.
+
+        outside: which term the slope does not multiply, 'past' or 'new'; kept: which entries of W_hh are used, (H, H).
+        """
 
         def answer(h, W_hh, x=None):
             H, source = h.shape[1], sources(h, x) if shift is None else shift(h, x)
             slope = f.slope(h[1:]) if slopes is None else slopes(h)
             P = [np.zeros((H, H, source.shape[1]))]
             for t in range(len(h) - 1):
-                past, new = carry * np.einsum(mix, W_hh, P[-1]), entry(h, source[t])
-                scale = f"{slope_index},ijm->ijm"
-                inner = new if outside else new + past
-                P.append(np.einsum(scale, slope[t], inner) + (past if outside else 0))
+                W = W_hh if kept is None else W_hh * kept(H)
+                terms = {"past": carry * np.einsum(mix, W, P[-1]), "new": entry(h, source[t])}
+                apart = terms.pop(outside, 0)
+                P.append(np.einsum(f"{slope_index},ijm->ijm", slope[t], sum(terms.values())) + apart)
             return shaped(np.array(P))
 
         return answer
@@ -98,6 +103,11 @@ def matrix(rng: np.random.Generator, of: Of, f: Activation) -> Key:
                     inner = sum(W_hh[i, l] * P[t - 1, l, j] for l in range(H))
                     P[t, i, j] = f.slope(h[t, i]) * (inner + (source[t - 1] if i == j else 0))
         return shaped(P)
+
+    def without_the_end(h, W_hh, x=None):
+        P = answer(h, W_hh, x)
+        P[-1] = 0
+        return P
 
     def last_only(h, W_hh, x=None):
         return answer(h, W_hh, x)[-1]
@@ -198,7 +208,12 @@ def matrix(rng: np.random.Generator, of: Of, f: Activation) -> Key:
             Misconception(
                 "the slope does not reach what comes from the past",
                 "The slope multiplies all by which a_t moves. Which of your terms stands outside?",
-                recursion(outside=True),
+                recursion(outside="past"),
+            ),
+            Misconception(
+                "the slope does not reach what is new in a step",
+                "P_1 is wrong already. The slope multiplies all by which a_t moves. Which term stands outside?",
+                recursion(outside="new"),
             ),
             Misconception(
                 "the slope is missing",
@@ -221,6 +236,23 @@ def matrix(rng: np.random.Generator, of: Of, f: Activation) -> Key:
                 "the past does not pass the recurrent weights",
                 "How far a state of the step before moves is P_{t−1}. By what is that state multiplied in a_t?",
                 recursion(mix="il,ijm->ijm"),
+            ),
+            Misconception(
+                "each unit gets something back from itself alone",
+                "All units of the step before feed unit i, not only unit i itself. Over which index of W_hh does your "
+                "sum run?",
+                recursion(kept=np.eye),
+            ),
+            Misconception(
+                "of the sum over the units only the last term",
+                "All units of the step before feed unit i. Does each round of your innermost loop add, or does it "
+                "begin anew?",
+                recursion(kept=lambda H: np.arange(H) == H - 1),
+            ),
+            Misconception(
+                "the last step is missing",
+                "h has T + 1 rows, and the steps are 1 to T. Where does your loop end?",
+                without_the_end,
             ),
             Misconception(
                 "only the last step's tensor",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from companion.exercises.activations import ARCTAN, LOGISTIC, SOFTSIGN, Activation
-from companion.exercises.catalogue.lstm_backwards.wrong_slopes import PSI_SLIPS, wrong_slopes
+from companion.exercises.catalogue.lstm_backwards.wrong_slopes import wrong_outputs, wrong_slopes
 from companion.exercises.gates import (
     each_step_size,
     exchanges,
@@ -98,10 +98,19 @@ def backward_step(rng: np.random.Generator, psi: Activation, order: str) -> Key:
 
         return wrong
 
-    def all_tanh(dh, dc, i, f, g, o, c, c_before):
-        dc_t = dc + dh * o * (1 - np.tanh(c) ** 2)
-        found = deltas(dh, dc_t, i, f, g, o, c, c_before)
-        return joined(found | {"o": dh * np.tanh(c) * o * (1 - o)}), f * dc_t
+    def with_psi(value, slope):
+        """The step with another value or slope of the function at the output, each of c; None where it is right."""
+
+        def wrong(dh, dc, i, f, g, o, c, c_before):
+            dc_t = dc + dh * o * (slope or slope_at)(c)
+            found = deltas(dh, dc_t, i, f, g, o, c, c_before)
+            return joined(found | {"o": dh * (value or psi.apply)(c) * o * (1 - o)}), f * dc_t
+
+        return wrong
+
+    def forget_for_all(dh, dc, i, f, g, o, c, c_before):
+        handed = f * whole(dh, dc, o, c)
+        return joined(deltas(dh, handed, i, f, g, o, c, c_before)), handed
 
     def arriving_forget(dh, dc, i, f, g, o, c, c_before, handed=True):
         dc_t = f * dc + dh * o * slope_at(c)
@@ -110,8 +119,6 @@ def backward_step(rng: np.random.Generator, psi: Activation, order: str) -> Key:
     def in_turns(dh, dc, i, f, g, o, c, c_before):
         da, dc_before = answer(dh, dc, i, f, g, o, c, c_before)
         return da.reshape(len(da), 4, -1).swapaxes(1, 2).reshape(da.shape), dc_before
-
-    slip_name, slip_hint, slip = PSI_SLIPS[psi.name]
 
     def case(s):
         by_gate = parts(normal(rng, s.B, 4 * s.H, scale=1.0), "ifgo")
@@ -181,25 +188,31 @@ def backward_step(rng: np.random.Generator, psi: Activation, order: str) -> Key:
                 "tanh at the output, as in the chapter",
                 "Read the statement's last equation again. Here another function squashes the cell, and both its value "
                 "and its slope are needed.",
-                all_tanh,
+                with_psi(np.tanh, lambda c: 1 - np.tanh(c) ** 2),
             ),
             Misconception(
                 "the slope of tanh for that of the output function",
                 "1 − tanh² is the slope of tanh. Which function does this network have at its output?",
-                with_cell(lambda dh, dc, o, c: dc + dh * o * (1 - np.tanh(c) ** 2)),
+                with_psi(None, lambda c: 1 - np.tanh(c) ** 2),
             ),
             Misconception(
                 "the value of tanh for that of the output function",
                 "The slope is right. The output gate's gradient has the squashed cell as a factor: through which "
                 "function?",
-                with_deltas(lambda d, dh, dc_t, i, f, g, o, c: {"o": dh * np.tanh(c) * o * (1 - o)}),
+                with_psi(np.tanh, None),
             ),
             Misconception(
                 "one minus the square of the value",
                 "1 − s², with the value s, is the slope of tanh. Differentiate the function that stands here.",
-                with_cell(lambda dh, dc, o, c: dc + dh * o * (1 - psi.apply(c) ** 2)),
+                with_psi(None, lambda c: 1 - psi.apply(c) ** 2),
             ),
-            Misconception(slip_name, slip_hint, with_cell(lambda dh, dc, o, c: dc + dh * o * slip(c))),
+            *wrong_outputs(psi, with_psi),
+            Misconception(
+                "the gates get what is handed on",
+                "dc_t times f_t belongs to c_{t-1} alone. The gates of step t helped to make c_t: which gradient is "
+                "theirs?",
+                forget_for_all,
+            ),
             Misconception(
                 "the forget gate is multiplied in twice",
                 "dc has its forget gate already, that of step t + 1. By f_t only what is handed on to c_{t-1} is "

@@ -30,6 +30,46 @@ PSI_SLIPS: dict[str, tuple[str, str, Callable[[np.ndarray], np.ndarray]]] = {  #
 }
 
 
+WITHOUT_SIZE: tuple[tuple[str, Callable[[np.ndarray], np.ndarray] | None, Callable | None], ...] = (
+    (
+        "softsign and its slope",
+        lambda c: c / (1 + c),
+        lambda c: 1 / (1 + c) ** 2,
+    ),  # its value and its slope; None: right
+    ("softsign", lambda c: c / (1 + c), None),
+    ("the slope of softsign", None, lambda c: 1 / (1 + c) ** 2),
+)
+
+
+def wrong_outputs(
+    psi: Activation, with_psi: Callable[[Callable | None, Callable | None], Callable]
+) -> tuple[Misconception, ...]:
+    """The mistakes in the function at the output alone.
+
+    Args:
+        psi: that function.
+        with_psi: the step with another value or slope of it, each a function of c; None where it is right.
+    """
+    slip_name, slip_hint, slip = PSI_SLIPS[psi.name]
+    return (
+        Misconception(slip_name, slip_hint, with_psi(None, slip)),
+        *(
+            Misconception(
+                f"{which} without | |",
+                "For a negative c the size |c| is −c: with 1 + c in its place you would divide by zero at c = −1. "
+                "Where do the bars stand?",
+                with_psi(value, slope),
+            )
+            for which, value, slope in (WITHOUT_SIZE if psi is SOFTSIGN else ())
+        ),
+        Misconception(
+            "the cell itself for the squashed cell",
+            "The slope is right. What does the output gate multiply: the cell, or a function of it?",
+            with_psi(lambda c: c, None),
+        ),
+    )
+
+
 def wrong_slopes(psi: Activation, with_deltas: Callable[[Callable], Callable]) -> tuple[Misconception, ...]:
     """The mistakes in the slopes of gates and candidate.
 
@@ -42,6 +82,23 @@ def wrong_slopes(psi: Activation, with_deltas: Callable[[Callable], Callable]) -
             "the candidate has the slope of σ",
             "Which function made g_t from its pre-activation, and what is that function's slope, written with g_t?",
             with_deltas(lambda d, dh, dc_t, i, f, g, o, c: {"g": dc_t * i * g * (1 - g)}),
+        ),
+        Misconception(
+            "the candidate goes through tanh twice",
+            "g is the candidate's *value*: it is tanh of its pre-activation already. What is the slope of tanh, "
+            "written with its value?",
+            with_deltas(lambda d, dh, dc_t, i, f, g, o, c: {"g": dc_t * i * (1 - np.tanh(g) ** 2)}),
+        ),
+        Misconception(
+            "the gates go through σ twice",
+            "i, f and o are *values*: each is σ of a pre-activation already. What is the slope of σ, written with its "
+            "value?",
+            with_deltas(
+                lambda d, dh, dc_t, i, f, g, o, c: {
+                    k: d[k] / (value * (1 - value)) * sigmoid(value) * (1 - sigmoid(value))
+                    for k, value in (("i", i), ("f", f), ("o", o))
+                }
+            ),
         ),
         Misconception(
             "the slopes of the three gates are missing",

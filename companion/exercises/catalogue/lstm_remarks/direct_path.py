@@ -8,16 +8,22 @@ from companion.exercises.inputs import each_size, normal
 from companion.exercises.model import Key, Misconception, exercise
 from companion.functions import sigmoid
 
-GATES = {  # what is given: as prose has it, and the forget gates as code of the variable gates
-    "forget gates": ("the forget gates $f_1 \\dots f_T$ themselves", "gates"),
+GATES = {  # what is given: as prose has it, the argument's name, and the forget gates as code of it
+    "forget gates": (
+        "the *values* of the forget gates $f_1 \\dots f_T$, after $\\sigma$, and nothing else",
+        "f",
+        "f",
+    ),
     "pre-activations": (
         "the pre-activations of the forget gates: $f_t = \\sigma(a_{f,t})$, and what you get is $a_{f,1} \\dots "
         "a_{f,T}$",
-        "1 / (1 + np.exp(-gates))",
+        "a_f",
+        "1 / (1 + np.exp(-a_f))",
     ),
     "input gates": (
         "the input gates $i_1 \\dots i_T$ of a cell whose gates are coupled, $f_t = 1 - i_t$",
-        "1 - gates",
+        "i",
+        "1 - i",
     ),
 }
 
@@ -63,23 +69,32 @@ def direct_path(rng: np.random.Generator, given: str, ends: str) -> Key:
 
     def sums(gates):
         f = forget(gates)
-        zero = np.zeros_like(f[:1])
-        if to_the_end:
-            return np.concatenate([np.cumsum(f[::-1], axis=0)[::-1], zero])
-        return np.concatenate([zero, np.cumsum(f, axis=0)])
+        one = np.ones_like(f[:1])
+        return np.cumsum(np.concatenate([f, one])[::-1], axis=0)[::-1] if to_the_end else np.cumsum([*one, *f], axis=0)
 
     def one_factor_more(gates):
         f = forget(gates)
         late = np.concatenate([f[:1], f]) if to_the_end else np.concatenate([f, f[-1:]])  # a gate for each state
         return np.cumprod(late[::-1], axis=0)[::-1] if to_the_end else np.cumprod(late, axis=0)
 
+    def one_factor_less(gates):
+        path, one = answer(gates), np.ones_like(gates[:1])
+        return np.concatenate([path[1:], one] if to_the_end else [one, path[:-1]])
+
+    def whole_product(gates):
+        path, one = answer(gates), np.ones_like(gates[:1])
+        rows = [path[0] if to_the_end else path[-1]] * len(gates)
+        return np.concatenate([rows, one] if to_the_end else [one, rows])
+
+    argument = GATES[given][1]
     return Key(
         answer=answer,
         also_right=(by_loops, by_logarithms),
         axes={"result": "T+1 B H"},
         words={
             "given": GATES[given][0],
-            "forget": GATES[given][1],
+            "argument": argument,
+            "forget": GATES[given][2],
             "what": (
                 r"from every step $k$ to the last: row $k$ holds $\prod_{j=k+1}^{T} f_j$, what a gradient at $c_T$ "
                 r"becomes on its way to $c_k$"
@@ -88,9 +103,9 @@ def direct_path(rng: np.random.Generator, given: str, ends: str) -> Key:
                 r"$c_0$"
             ),
             "last": "row $T$, the path of no step," if to_the_end else "row 0, the path of no step,",
-            "loop": "for k in range(len(f), 0, -1):" if to_the_end else "for k in range(1, len(f) + 1):",
+            "loop": "for k in range(T, 0, -1):" if to_the_end else "for k in range(1, T + 1):",
             "row": "path[k - 1]" if to_the_end else "path[k]",
-            "line": "path[k] * f[k - 1]" if to_the_end else "path[k - 1] * f[k - 1]",
+            "line": "path[k] * forget[k - 1]" if to_the_end else "path[k - 1] * forget[k - 1]",
             "reason": (
                 "The path from $k - 1$ has one factor more than that from $k$"
                 if to_the_end
@@ -99,7 +114,7 @@ def direct_path(rng: np.random.Generator, given: str, ends: str) -> Key:
         },
         cases=each_size(
             lambda s: {
-                "gates": normal(rng, s.T, s.B, s.H, scale=1.5)
+                argument: normal(rng, s.T, s.B, s.H, scale=1.5)
                 if given == "pre-activations"
                 else sigmoid(normal(rng, s.T, s.B, s.H, scale=1.5))
             }
@@ -120,6 +135,58 @@ def direct_path(rng: np.random.Generator, given: str, ends: str) -> Key:
                         lambda gates: products(gates),
                     ),
                 )
+            ),
+            *(
+                ()
+                if given == "pre-activations"
+                else (
+                    Misconception(
+                        "σ is applied to values",
+                        "What you get are values of gates, which have been through σ already: it makes a gate of 0.5 "
+                        "one of 0.62.",
+                        lambda gates: products(sigmoid(gates) if given == "forget gates" else 1 - sigmoid(gates)),
+                    ),
+                )
+            ),
+            *(
+                ()
+                if given == "input gates"  # the same as taking them for the forget gates
+                else (
+                    Misconception(
+                        "1 − f for f",
+                        "You multiply what the gates take away, 1 − f. What does a forget gate of 0.9 leave?"
+                        if given == "forget gates"
+                        else "Your gates are 1 − f. Either you subtract them from 1, or a sign in σ is missing: "
+                        "σ(a) = 1/(1 + exp(−a)).",
+                        lambda gates: products(1 - forget(gates)),
+                    ),
+                )
+            ),
+            Misconception(
+                "the slope of the gate for its value",
+                "f (1 − f) is how f changes with its pre-activation. On the direct path the cell is multiplied by the "
+                "gate itself.",
+                lambda gates: products(forget(gates) * (1 - forget(gates))),
+            ),
+            Misconception(
+                "the whole product in every row",
+                "You have the path over all T steps, T times. Each row has its own part of it.",
+                whole_product,
+            ),
+            Misconception(
+                "one factor too few",
+                "Two of your paths have no step: that from c_T to c_T, and that from c_{T−1} to c_T. Which gate lies "
+                "on the second?"
+                if to_the_end
+                else "Two of your paths have no step: that from c_0 to c_0, and that from c_0 to c_1. Which gate lies "
+                "on the second?",
+                one_factor_less,
+            ),
+            Misconception(
+                "the gates are turned over",
+                "Each path has as many factors as it should, but the gates are read from the wrong end. Row t − 1 "
+                "belongs to step t.",
+                lambda gates: products(forget(gates)[::-1]),
             ),
             Misconception(
                 "one factor too many",

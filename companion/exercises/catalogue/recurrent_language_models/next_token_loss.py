@@ -81,10 +81,6 @@ def loss(rng: np.random.Generator, total: Total, reads: str) -> Key:
         log_y = log_softmax(predictions(logits))
         return float(total.of(-(np.exp(log_y) * log_y).sum(axis=-1)))
 
-    def without_the_end(logits, tokens):
-        surprise = -chosen(log_softmax(predictions(logits)), tokens[1:])
-        return float(total.of(surprise[:-1])) if len(surprise) > 1 else 0.0
-
     def first_row_dropped(logits, tokens):
         return float(total.of(-chosen(log_softmax(logits[1:]), tokens[1:])))
 
@@ -107,6 +103,25 @@ def loss(rng: np.random.Generator, total: Total, reads: str) -> Key:
     def positive(logits, tokens):
         return float(total.of(chosen(log_softmax(predictions(logits)), tokens[1:])))
 
+    def log_of_probabilities(u):
+        return np.log(softmax_of_the_course(u))
+
+    def with_a_small_number(number):
+        return with_scores(lambda u: np.log(softmax_of_the_course(u) + number))
+
+    def one_largest(u):
+        e = np.exp(u - u.max())
+        return np.log(e / e.sum(axis=-1, keepdims=True))
+
+    def of_some(steps=slice(None), sequences=slice(None)):
+        """The total of some of the surprises; 0 where there are none."""
+
+        def wrong(logits, tokens):
+            some = surprises(logits, tokens)[steps, sequences]
+            return float(total.of(some)) if some.size else 0.0
+
+        return wrong
+
     def one_shift_for_all(u):
         shifted = u - u.max()
         return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
@@ -122,11 +137,17 @@ def loss(rng: np.random.Generator, total: Total, reads: str) -> Key:
         return Case(name, {"logits": normal(rng, T + reads_all, B, V, scale=1.5), "tokens": tokens})
 
     def far_apart(name, T, B, V):
-        """Logits near 2000 in one prediction and near -2000 in the next; the last token, never right, far below."""
+        """Logits near 2000 in one prediction and near -2000 in the next; the last token, right once, far below."""
         drawn = case(name, T, B, V).arguments
+        tokens = drawn["tokens"] % (V - 1)
+        tokens[-1, 0] = V - 1
         level = 2000.0 * (-1.0) ** np.arange((T + reads_all) * B).reshape(-1, B, 1)
         below = np.where(np.arange(V) == V - 1, 1000.0, 0.0)
-        return Case(name, {"logits": drawn["logits"] + level - below, "tokens": drawn["tokens"] % (V - 1)})
+        return Case(name, {"logits": drawn["logits"] + level - below, "tokens": tokens})
+
+    def all_high(name, T, B, V):
+        drawn = case(name, T, B, V).arguments
+        return Case(name, {**drawn, "logits": drawn["logits"] + 2000.0})
 
     return Key(
         answer=answer,
@@ -149,7 +170,8 @@ def loss(rng: np.random.Generator, total: Total, reads: str) -> Key:
             case("T = 1", T=1, B=2, V=4),
             case("B = 1", T=3, B=1, V=4),
             case("all sizes equal", T=3, B=3, V=3),
-            far_apart("logits around ±2000", T=3, B=2, V=5),
+            all_high("all logits around 2000", T=2, B=3, V=4),
+            far_apart("logits around ±2000", T=6, B=3, V=5),
             case("a longer text", T=12, B=4, V=6),
         ),
         hints=(
@@ -163,7 +185,23 @@ def loss(rng: np.random.Generator, total: Total, reads: str) -> Key:
             Misconception(
                 "the last step is left out",
                 "How many predictions are there for each sequence, and how many do you count? Look at row T of tokens.",
-                without_the_end,
+                of_some(slice(-1)),
+            ),
+            Misconception(
+                "only the first step",
+                "The loss runs over all T steps. Where does return stand: inside the loop over them, or behind it?",
+                of_some(steps=slice(1)),
+            ),
+            Misconception(
+                "the first step is left out",
+                "Row 0 of the logits predicts w_1, which counts as all others do. Where does your range or slice "
+                "begin?",
+                of_some(steps=slice(1, None)),
+            ),
+            Misconception(
+                "only the first sequence",
+                "With one sequence yours is right. What becomes of the other columns of tokens?",
+                of_some(sequences=slice(1)),
             ),
             Misconception(
                 "the logits are taken for log-probabilities",
@@ -179,6 +217,27 @@ def loss(rng: np.random.Generator, total: Total, reads: str) -> Key:
                 "the powers overflow",
                 "Small logits come out right. What is the exponential of 2000? Which shift changes no probability?",
                 with_scores(naive),
+            ),
+            Misconception(
+                "one largest logit for the whole batch",
+                "Where all logits are 4000 below the largest of the batch, each power is 0, and 0/0 is nan. Which "
+                "logits share one softmax, and so one largest logit?",
+                with_scores(one_largest),
+            ),
+            Misconception(
+                "the logarithm of a probability that has become 0",
+                "A right token may lie 1000 below the largest logit. Its probability is 0 in floating-point numbers, "
+                "its surprise is about 1000. Can the logarithm be had without the probability?",
+                with_scores(log_of_probabilities),
+            ),
+            *(
+                Misconception(
+                    f"a small number is added to the probabilities: {number:g}",
+                    "A right token may lie 1000 below the largest logit: its surprise is about 1000, and not −log of "
+                    "your small number. Can the logarithm be had without the probability?",
+                    with_a_small_number(number),
+                )
+                for number in (1e-12, 1e-10)
             ),
             Misconception(
                 "one shift for all predictions",

@@ -102,6 +102,19 @@ def jordan(rng: np.random.Generator, f: Activation, g: _Output) -> Key:
         h_t, u = logits(W_xh, W_yh, b_h, W_hy, b_y, x_t, y_before)
         return h_t, softmax_of_the_course(u.ravel()).reshape(u.shape)
 
+    def bias_outside(W_xh, W_yh, b_h, W_hy, b_y, x_t, y_before):
+        h_t = f.apply(pre_activation(W_xh, W_yh, 0 * b_h, x_t, y_before)) + b_h
+        return h_t, g.apply(h_t @ W_hy.T + b_y)
+
+    def without_biases(W_xh, W_yh, b_h, W_hy, b_y, x_t, y_before):
+        return answer(W_xh, W_yh, 0 * b_h, W_hy, 0 * b_y, x_t, y_before)
+
+    other_g = _OUTPUTS[1] if g is _SOFTMAX else _SOFTMAX
+
+    def with_other_g(W_xh, W_yh, b_h, W_hy, b_y, x_t, y_before):
+        h_t, u = logits(W_xh, W_yh, b_h, W_hy, b_y, x_t, y_before)
+        return h_t, other_g.apply(u)
+
     def f_at_the_output(W_xh, W_yh, b_h, W_hy, b_y, x_t, y_before):
         h_t, u = logits(W_xh, W_yh, b_h, W_hy, b_y, x_t, y_before)
         return h_t, f.apply(u)
@@ -192,6 +205,17 @@ def jordan(rng: np.random.Generator, f: Activation, g: _Output) -> Key:
                 lambda W_xh, W_yh, b_h, W_hy, b_y, x_t, y_before: answer(W_xh, W_yh, b_h, W_hy, 0 * b_y, x_t, y_before),
             ),
             Misconception(
+                "both biases are missing",
+                "With x_t and y_before zero, h_t should be the activation of something. And besides the product with "
+                "h_t, what is there in the logits?",
+                without_biases,
+            ),
+            Misconception(
+                "the bias of the hidden layer is added after the activation",
+                "b_h is a term of a_t. Where do the brackets of your activation close?",
+                bias_outside,
+            ),
+            Misconception(
                 "the input is left out",
                 "Your result does not move when x_t is changed. Which term is missing from a_t?",
                 lambda W_xh, W_yh, b_h, W_hy, b_y, x_t, y_before: answer(W_xh, W_yh, b_h, W_hy, b_y, 0 * x_t, y_before),
@@ -216,6 +240,18 @@ def jordan(rng: np.random.Generator, f: Activation, g: _Output) -> Key:
                     ),
                 )
                 if g.code.replace("u", "a") != f.code.replace("u", "a")
+                else ()
+            ),
+            *(
+                (
+                    Misconception(
+                        f"another function at the output: {other_g.name}",
+                        "h_t is right. The statement says which function g the output layer has, as a formula and as "
+                        "code.",
+                        with_other_g,
+                    ),
+                )
+                if other_g.code.replace("u", "a") != f.code
                 else ()
             ),
         ),

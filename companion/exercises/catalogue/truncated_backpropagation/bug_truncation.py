@@ -23,7 +23,7 @@ class Bug:
         why: what the repair changes, for the worked solution.
         f: the activation.
         code: the lines that the text gives, by the names that they have there.
-        begin: (h_0, states of the chunk before or None) -> the state in which a chunk begins.
+        begin: (h_0, states of the chunk before, what its walk back has left) -> the state in which a chunk begins.
         length: (k) -> how many steps a chunk runs and sends back; it is always k steps to the next chunk's start.
         keep_carried: whether a walk back begins with what the walk before has left.
         only_last: whether the gradient of the last chunk replaces those before.
@@ -36,7 +36,7 @@ class Bug:
     why: str = ""
     f: Activation = TANH
     code: Mapping[str, str] = field(default_factory=dict)
-    begin: Callable[[Rows, list[Rows]], Rows] = lambda h_0, states: states[-1]
+    begin: Callable[[Rows, list[Rows], Rows], Rows] = lambda h_0, states, carried: states[-1]
     length: Callable[[int], int] = lambda k: k
     keep_carried: bool = False
     only_last: bool = False
@@ -48,7 +48,7 @@ class Bug:
         loss, dW_hh, states = 0.0, np.zeros_like(W_hh), [h_0]
         carried = np.zeros_like(h_0)
         for start in range(0, len(x), k):
-            states = [self.begin(h_0, states) if start else h_0]
+            states = [self.begin(h_0, states, carried) if start else h_0]
             for x_t in x[start : start + self.length(k)]:
                 states.append(f.apply(x_t @ W_xh.T + states[-1] @ W_hh.T))
             if not self.keep_carried:
@@ -78,7 +78,7 @@ BUGS = (
         "one before ended; only the gradient stops there.",
         TANH,
         {"next": "h_0"},
-        begin=lambda h_0, states: h_0,
+        begin=lambda h_0, states, carried: h_0,
     ),
     Bug(
         "a chunk begins with what the walk back of the chunk before has left",
@@ -106,14 +106,26 @@ BUGS = (
         "The program carried the last state but one, so that the last step of a chunk had no part in what follows.",
         ARCTAN,
         {"next": "states[-2]"},
-        begin=lambda h_0, states: states[-2],
+        begin=lambda h_0, states, carried: states[-2],
     ),
 )
 OTHER_BUGS = (
     Bug(
+        "a chunk begins with the first state of the chunk before",
+        "With k = 1 yours is right. Which state does `h` hold when the walk back has ended: that of the chunk's last "
+        "step, or of its first?",
+        begin=lambda h_0, states, carried: states[1],
+    ),
+    Bug(
+        "the gradient is handed on as a state",
+        "`carried` is a gradient, and goes back in time; nothing of it should enter the next chunk. Which state does "
+        "the next chunk begin with?",
+        begin=lambda h_0, states, carried: carried,
+    ),
+    Bug(
         "every chunk begins with zeros",
         "The loss is wrong too, and it needs no gradient. With which state does the second chunk begin?",
-        begin=lambda h_0, states: np.zeros_like(h_0),
+        begin=lambda h_0, states, carried: np.zeros_like(h_0),
     ),
     Bug(
         "only the last chunk counts",

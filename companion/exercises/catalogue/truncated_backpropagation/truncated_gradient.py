@@ -37,7 +37,7 @@ def truncated_gradient(rng: np.random.Generator, k1: int, f: Activation) -> Key:
         end = np.minimum(k1 * -(-t // k1), T)
         return ((k <= t) & (k > end - k2)).astype(float)
 
-    def counted(kept: Kept, slopes=f.slope, transposed=False, before=True):
+    def counted(kept: Kept, slopes=f.slope, through=lambda delta, W_hh: delta @ W_hh, before=True):
         """∂L/∂W_hh with each pair as often as ``kept`` says, loss by loss."""
 
         def gradient(dh, h, W_hh, k2):
@@ -48,16 +48,17 @@ def truncated_gradient(rng: np.random.Generator, k1: int, f: Activation) -> Key:
                 for k in range(t, 0, -1):
                     delta = arriving * slope[k]
                     dW_hh += often[t - 1, k - 1] * np.einsum("bi,bj->ij", delta, h[k - 1 if before else k])
-                    arriving = delta @ (W_hh.T if transposed else W_hh)
+                    arriving = through(delta, W_hh)
             return dW_hh
 
         return gradient
 
-    def by_windows(dh, h, W_hh, k2, reset=True, cut=False):
+    def by_windows(dh, h, W_hh, k2, reset=True, cut=False, wrap=False):
         dW_hh, slope, carried = np.zeros_like(W_hh), f.slope(h), np.zeros_like(h[0])
         for window in windows(len(dh), k1, k2):
             carried = np.zeros_like(h[0]) if reset else carried
-            for t in range(window.last, window.first - 1, -1):
+            first = window.last - k2 + 1 if wrap else window.first
+            for t in range(window.last, first - 1, -1):
                 own = dh[t - 1] if t > window.last - window.answers else 0
                 delta = (own + carried) * slope[t]
                 dW_hh += delta.T @ h[t - 1]
@@ -75,6 +76,11 @@ def truncated_gradient(rng: np.random.Generator, k1: int, f: Activation) -> Key:
             dW_hh += np.einsum("tbi,tbj->ij", delta, h[alive - back])
             arriving[alive] = delta @ W_hh
         return dW_hh
+
+    def full_windows(T, k2):
+        """Only windows of k2 steps, none of the shorter ones at the beginning."""
+        ends = np.minimum(k1 * -(-np.arange(1, T + 1) // k1), T)
+        return pairs(T, k2) * (ends >= k2)[:, None]
 
     def again(T, k2):
         """Every window sends back all the losses in it."""
@@ -184,10 +190,39 @@ def truncated_gradient(rng: np.random.Generator, k1: int, f: Activation) -> Key:
                 counted(last_steps),
             ),
             Misconception(
-                "W_hh where its transpose belongs",
-                "Inside the window all is as in BPTT: on paper the gradient goes back through W_hhᵀ, and your vectors "
-                "are rows.",
-                counted(pairs, transposed=True),
+                "the gradient goes back through the wrong one of W_hh and W_hhᵀ",
+                "Inside the window all is as in BPTT. On paper δ is a column, and W_hhᵀ δ goes back. In code each "
+                "sequence is a row: what becomes of a transpose when the whole product is transposed?",
+                counted(pairs, through=lambda delta, W_hh: delta @ W_hh.T),
+            ),
+            Misconception(
+                "the gradient goes back without W_hh",
+                "What is carried back to a step is the gradient at its state h_{t−1}. By what is that state multiplied "
+                "in a_t?",
+                counted(pairs, through=lambda delta, W_hh: delta),
+            ),
+            Misconception(
+                "the slope of the state before",
+                "The slope belongs to a_t, and is had from the state that a_t became. Which row of h is that? Row 0 "
+                "is h_0, which no step has made.",
+                counted(pairs, slopes=lambda h: f.slope(np.roll(h, 1, axis=0))),
+            ),
+            Misconception(
+                "the slope multiplies twice",
+                "The gradient passes the activation of each step once. Is the slope already in what you carry?",
+                counted(pairs, slopes=lambda h: f.slope(h) ** 2),
+            ),
+            Misconception(
+                "the first windows reach back behind step 1",
+                "Near the beginning a window has fewer than k2 steps. What does NumPy give for row −1, and at which "
+                "step does your walk end?",
+                lambda dh, h, W_hh, k2: by_windows(dh, h, W_hh, k2, wrap=True),
+            ),
+            Misconception(
+                "the first windows are left out",
+                "Near the beginning a window has fewer than k2 steps, and its losses count too. What is sent back "
+                "where T is smaller than k2?",
+                counted(full_windows),
             ),
             Misconception(
                 "the slope is missing",

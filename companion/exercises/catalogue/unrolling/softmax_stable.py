@@ -94,6 +94,19 @@ def softmax(rng: np.random.Generator, base: _Base, axis: int) -> Key:
         e = b**u
         return e / e.sum()
 
+    def shifted_above_alone(u):
+        return b ** (u - u.max(axis=axis, keepdims=True)) / (b**u).sum(axis=axis, keepdims=True)
+
+    def turned_round(u):
+        return naive(u.max(axis=axis, keepdims=True) - u)
+
+    def logarithms(u):
+        shifted = u - u.max(axis=axis, keepdims=True)
+        return shifted - np.log((b**shifted).sum(axis=axis, keepdims=True)) / np.log(b)
+
+    def nan_hidden(u):
+        return np.nan_to_num(naive(u))
+
     def not_normalised(u):
         return b ** (u - u.max(axis=axis, keepdims=True))
 
@@ -144,6 +157,29 @@ def softmax(rng: np.random.Generator, base: _Base, axis: int) -> Key:
                     "Adding a small number to the sum hides 0/0 and changes the probabilities. Which shift of the "
                     "logits makes the sum at least 1?",
                     with_epsilon,
+                ),
+                (
+                    "a number replaces nan",
+                    "The powers overflow, and nan says so; to replace it afterwards hides that. Do the probabilities "
+                    "of large logits still add up to 1?",
+                    nan_hidden,
+                ),
+                (
+                    "the shift is in the numerator only",
+                    "A shift cancels only where it stands above and below the line. Of which logits do you add up the "
+                    "powers?",
+                    shifted_above_alone,
+                ),
+                (
+                    "the logits are subtracted from the largest",
+                    "The largest logit should get the largest probability. What is subtracted from what?",
+                    turned_round,
+                ),
+                (
+                    "the logarithms of the probabilities",
+                    "None of your numbers is above 0. Which function turns the logarithm of a probability into the "
+                    "probability?",
+                    logarithms,
                 ),
                 (
                     "the logits are clipped",

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 import numpy as np
 
+from companion.exercises.catalogue.what_each_gate_does.wiring import FORM, SHAPES, misfit, run, told, wiring
+from companion.exercises.gates import GATES
 from companion.exercises.model import Key, Misconception, exercise
-from companion.functions import sigmoid
-from companion.gated import LSTM
-from companion.recurrent import weight_shapes
 
 HOLD = 200  # steps for which a bit has to be held
 BEYOND = 0.5  # how far from zero the state has to be
 SIGNED = 0.1  # how far from zero it must be to have a sign that means something
-SHAPES = weight_shapes(LSTM(2, 1))
-FORM, SIZE, WIRING = "the form of the weights", "the distance of the state from zero", "what the gates do"
+SIZE, STATES = "the distance of the state from zero", "all that its states do"
 
 
 def _probes() -> dict[str, tuple[list[int], list[int], int, int]]:
@@ -30,38 +25,6 @@ def _probes() -> dict[str, tuple[list[int], list[int], int, int]]:
         f"the state over {HOLD} steps of the other bit": ([1, *[0] * HOLD], [1], 2, 1 + HOLD),
         "the state after a second mark": ([0, 0, 0, 1, 0, 1, 1, 1, 0, 0, 0], [1, 2, 3, 8], 8, 11),
     }
-
-
-def _problem(value: Any) -> str:
-    """What is wrong with the form of the weights; '' where nothing is."""
-    if not isinstance(value, dict):
-        return "no dictionary"
-    for name, shape in SHAPES.items():
-        if name not in value:
-            return f"{name} is missing"
-        try:
-            array = np.asarray(value[name])
-        except ValueError:
-            return f"{name} is no array"
-        if array.dtype.kind not in "biuf" or not np.isfinite(array).all():
-            return f"{name} holds something that is no finite number"
-        if array.shape != shape:
-            return f"{name} has shape {array.shape}, where {shape} should be"
-    strange = set(value) - set(SHAPES)
-    return f"{min(strange)} is none of the twelve" if strange else ""
-
-
-def _run(w: Mapping[str, Any], x: np.ndarray) -> np.ndarray:
-    """The states of a one-unit LSTM, (T + 1, B), from x (T, B, 2)."""
-    of_x = {k: (x @ np.asarray(w[f"W_x{k}"], float).T + np.asarray(w[f"b_{k}"], float))[..., 0] for k in "ifgo"}
-    of_h = {k: float(np.asarray(w[f"W_h{k}"])[0, 0]) for k in "ifgo"}
-    h = [np.zeros(x.shape[1])]
-    c = h[0]
-    for t in range(len(x)):
-        a = {k: of_x[k][t] + of_h[k] * h[-1] for k in "ifgo"}
-        c = sigmoid(a["f"]) * c + sigmoid(a["i"]) * np.tanh(a["g"])
-        h.append(sigmoid(a["o"]) * np.tanh(c))
-    return np.stack(h)
 
 
 @exercise(
@@ -106,6 +69,23 @@ def latch(rng: np.random.Generator, bits: tuple[int, int], marks: tuple[int, int
         gate=25.0, full=20.0, W_hi=np.array([[0.5]]), W_hg=np.array([[0.7]]), W_ho=np.array([[-2.0]])
     )
     open_always, no_weights = np.array([30.0]), np.zeros((1, 2))
+    (with_mark, b_mark), (with_bit, b_bit) = by_mark(30.0), by_bit(30.0)
+    both = np.array([pair(with_bit, with_mark)]), np.array([b_mark + b_bit - 30.0])  # on for a marked larger bit alone
+
+    def following_both(gates):
+        """i, or f, or both follow the mark of the larger bit alone."""
+        signs = {"i": 1, "f": -1}
+        weights = {f"W_x{k}": signs[k] * both[0] for k in gates}
+        return machine(**weights, **{f"b_{k}": signs[k] * both[1] for k in gates})
+
+    def at_half(*gates):
+        """These gates without a bias."""
+        return machine(**{f"b_{k}": np.zeros(1) for k in gates})
+
+    def leaking(k, gate):
+        """One gate with smaller weights."""
+        return machine(**{f"{name}{k}": machine(gate=gate)[f"{name}{k}"] for name in ("W_x", "b_")})
+
     mirrored = machine() | {name: machine()[name][:, ::-1].copy() for name in ("W_xi", "W_xf", "W_xg")}
 
     def probed(w):
@@ -119,7 +99,7 @@ def latch(rng: np.random.Generator, bits: tuple[int, int], marks: tuple[int, int
             x[: len(seen), 2 * n, bit_at] = [bits[b] for b in seen]
             x[: len(seen), 2 * n + 1, bit_at] = [bits[1 - b] for b in seen]
             x[np.array(at)[:, None] - 1, [2 * n, 2 * n + 1], mark_at] = marked
-        h = _run(w, x)
+        h = run(w, x)
         return {name: h[: len(seen) + 1, 2 * n : 2 * n + 2] for n, (name, (seen, *_)) in enumerate(probes.items())}
 
     def sign_of(states, wanted):
@@ -132,23 +112,20 @@ def latch(rng: np.random.Generator, bits: tuple[int, int], marks: tuple[int, int
         signs = {1: "positive", -1: "negative", 0: "near zero"}
         return f"{signs[for_high]} for a {bits[1]}, {signs[for_low]} for a {bits[0]}".replace("-", "−")
 
-    def wiring(w):
-        """What the gates and the candidate do for both bits, without and with a mark, while the state is zero."""
-        x = np.array([pair(bit, mark) for mark in (unmarked, marked) for bit in bits], float)
-        a = {k: (x @ np.asarray(w[f"W_x{k}"], float).T + np.asarray(w[f"b_{k}"], float))[:, 0] for k in "ifgo"}
-        levels = {k: np.searchsorted((0.0005, 0.1, 0.9, 0.9995), sigmoid(a[k])) for k in "if"}  # what leaks adds up
-        levels["g"] = np.searchsorted((-0.7, -0.1, 0.1, 0.7), np.tanh(a["g"]))
-        levels["o"] = np.searchsorted((0.1, 0.9), sigmoid(a["o"]))
-        read = "" if not any(np.asarray(w[f"W_h{k}"]).any() for k in "ifgo") else ", and the state is read"
-        return ", ".join(k + "".join(map(str, levels[k])) for k in "ifgo") + read
+    low, high = (f"{bit}".replace("-", "−") for bit in bits)
+    gates_do = f"Each gate with a mark/without one, and the candidate for a {low}/a {high},"
+    inputs = [[pair(bit, mark) for bit in bits] for mark in marks]
 
     def view(arguments, value):
-        """Of what the states do, the first fact alone that is wrong; beside it one that has in it all that is known."""
-        problem = _problem(value)
+        """What the gates do comes first, where anything is wrong; of the states, the first fact alone that is wrong.
+
+        The last one has in it all that is compared.
+        """
+        problem = misfit(value)
         right = {name: shows(up, -up) for name in _probes()} | {SIZE: f"at least {BEYOND}"}
-        facts = {FORM: problem or "as asked"} | right | {WIRING: "do their work"}
+        facts = FORM | {gates_do: "as it should be"} | right | {STATES: "as they should"}
         if problem:
-            return facts
+            return facts | problem
         h = probed(value)
         found = {
             name: shows(*(sign_of(h[name][first : last + 1, n], wanted) for n, wanted in enumerate((up, -up))))
@@ -159,7 +136,8 @@ def latch(rng: np.random.Generator, bits: tuple[int, int], marks: tuple[int, int
         wrong = [name for name in found if found[name] != right[name]]
         if not wrong:
             return facts
-        return facts | {wrong[0]: found[wrong[0]], WIRING: f"{wiring(value)}: {'; '.join(found.values())}"}
+        known = f"{wiring(value, *inputs)}: {'; '.join(found.values())}"
+        return facts | {gates_do: told(value, *inputs), wrong[0]: found[wrong[0]], STATES: known}
 
     def code(name):
         """A weight as code has it: [[0, 60]]."""
@@ -173,8 +151,8 @@ def latch(rng: np.random.Generator, bits: tuple[int, int], marks: tuple[int, int
         also_right=(gentle, fed_back),
         view=view,
         words={
-            "low": f"{bits[0]}".replace("-", "−"),
-            "high": str(bits[1]),
+            "low": low,
+            "high": high,
             "marked": f"{marked}".replace("-", "−"),
             "unmarked": str(unmarked),
             "pair": "the bit, then the mark" if columns == "bit first" else "the mark, then the bit",
@@ -228,7 +206,41 @@ def latch(rng: np.random.Generator, bits: tuple[int, int], marks: tuple[int, int
                 "a gate stands at one half",
                 "One of the two numbers of the mark is 0, and leaves σ(0), whatever the weight. What are i and f for "
                 f"a mark of {marked}, and for one of {unmarked}? A bias can move both.",
-                machine(b_i=np.zeros(1), b_f=np.zeros(1)),
+                at_half("i", "f"),
+            ),
+            *(
+                Misconception(
+                    f"the {GATES[k]} stands at one half",
+                    "One of the two numbers of the mark is 0, and leaves σ(0), whatever the weight. What is "
+                    f"{k} for a mark of {marked}, and for one of {unmarked}? A bias can move both.",
+                    at_half(k),
+                )
+                for k in "if"
+            ),
+            *(
+                Misconception(
+                    f"the {GATES[k]} is shut at all steps",
+                    what,
+                    machine(**{f"W_x{k}": no_weights.copy(), f"b_{k}": -open_always}),
+                )
+                for k, what in (
+                    ("i", "Nothing is ever written. At which steps has i to be open?"),
+                    ("f", "A bit is lost one step after its mark. At which steps has f to keep, and be open?"),
+                    ("o", "The state is near zero, whatever the cell holds. What is o with these weights?"),
+                )
+            ),
+            *(
+                Misconception(
+                    f"{what} for a marked {high} alone",
+                    f"A marked {low} has to be stored as well, in the place of the old bit. Which entry of the input "
+                    f"should decide about {' and '.join(gates)}, and which about the candidate?",
+                    following_both(gates),
+                )
+                for what, gates in (
+                    ("the input gate opens", "i"),
+                    ("the forget gate shuts", "f"),
+                    ("input gate and forget gate change", "if"),
+                )
             ),
             Misconception(
                 "the output gate opens with the mark alone",
@@ -260,6 +272,19 @@ def latch(rng: np.random.Generator, bits: tuple[int, int], marks: tuple[int, int
                 "the output gate is half open",
                 "All signs are right, but the state is too near to zero. What is o with these weights?",
                 machine(b_o=np.zeros(1)),
+            ),
+            *(
+                Misconception(
+                    f"the {GATES[k]} leaks{much}",
+                    f"The other gate is tight. How much {does} at each unmarked step, and how much in {HOLD}?",
+                    leaking(k, gate),
+                )
+                for k, does, much, gate in (
+                    ("i", "comes in", "", 4.0),
+                    ("i", "comes in", " a little", 6.0),
+                    ("f", "is lost", "", 3.0),
+                    ("f", "is lost", " a little", 5.0),
+                )
             ),
             Misconception(
                 "the gates leak",

@@ -30,8 +30,8 @@ def chrono_biases(rng: np.random.Generator, gates: str, spread: str) -> Key:
     def lags(r, longest, spread=spread):
         return 1 + (longest - 2) * r if spread == "lags" else (longest - 1) ** r
 
-    def fused(b_f, b_i, order=order):
-        b = {"f": b_f, "i": b_i, "g": np.zeros_like(b_f), "o": np.zeros_like(b_f)}
+    def fused(b_f, b_i, order=order, b_o=0.0):
+        b = {"f": b_f, "i": b_i, "g": np.zeros_like(b_f), "o": np.full_like(b_f, b_o)}
         return np.concatenate([b[gate] for gate in order])
 
     def answer(r, longest):
@@ -54,7 +54,7 @@ def chrono_biases(rng: np.random.Generator, gates: str, spread: str) -> Key:
         return fused(b_f, -b_f)
 
     other = "logarithms" if spread == "lags" else "lags"
-    begins_with_both = set(order[:2]) == {"i", "f"}
+    habit = "i f g o" if order.index("g") < 2 else "i g f o"  # an order that moves more than forget and input gate
 
     def made_of(H, longest):
         return {"r": rng.uniform(0.02, 0.98, H), "longest": longest}
@@ -77,20 +77,27 @@ def chrono_biases(rng: np.random.Generator, gates: str, spread: str) -> Key:
         ),
         hints=(
             "First the lags: stretch r, which goes from 0 to 1, to the range that u should have.",
-            "A gate that keeps a share of u/(1 + u) has the bias ln u. What does the input gate get?",
+            "Then the logarithms, (H,), one for each of the two gates. A test: σ(b_f) should be u/(1 + u), and "
+            "σ(b_i) what is missing to 1.",
             "Four pieces of H entries each, in the order that is asked; two of them are zero.",
         ),
         misconceptions=(
             Misconception(
                 "the gates stand in another order",
                 "Each piece is right, but not in its place. Read again in which order the gates stand, and compare "
-                "with the order in which you write them down by habit."
-                + (" Or have forget gate and input gate each other's sign?" if begins_with_both else ""),
-                lambda r, longest: fused(
-                    np.log(lags(r, longest)),
-                    -np.log(lags(r, longest)),
-                    ["f", "i", "o", "g"] if gates == "i f g o" else ["i", "f", "g", "o"],
-                ),
+                "with the order in which you write them down by habit.",
+                lambda r, longest: fused(np.log(lags(r, longest)), -np.log(lags(r, longest)), habit.split()),
+            ),
+            Misconception(
+                "forget gate and input gate have each other's bias",
+                f"Either they stand in another order than {', '.join(order)}, or their signs are exchanged.",
+                lambda r, longest: with_forget(-np.log(lags(r, longest))),
+            ),
+            Misconception(
+                "the pieces are interleaved",
+                "Unit by unit, the four gates alternate in your array. Asked for are all H entries of one gate side "
+                "by side.",
+                lambda r, longest: answer(r, longest).reshape(4, -1).T.ravel(),
             ),
             Misconception(
                 "the input gate has the sign of the forget gate",
@@ -99,38 +106,46 @@ def chrono_biases(rng: np.random.Generator, gates: str, spread: str) -> Key:
                 lambda r, longest: fused(np.log(lags(r, longest)), np.log(lags(r, longest))),
             ),
             *(
-                ()
-                if begins_with_both  # the same as another order
-                else (
-                    Misconception(
-                        "forget gate and input gate exchanged",
-                        "Which of the two gets ln u, and which −ln u? Or does each piece stand in the other's place? "
-                        f"The order is {', '.join(order)}.",
-                        lambda r, longest: with_forget(-np.log(lags(r, longest))),
-                    ),
+                Misconception(
+                    name,
+                    f"For r = 0 your u would be 0, and ln u has no bottom; for r = 1 it would be {end}. The range of u "
+                    "begins at 1 and ends at T − 1.",
+                    lambda r, longest, less=less: with_forget(np.log((longest - less) * r)),
                 )
-            ),
-            *(
-                (
-                    Misconception(
-                        "the shortest lag is 0",
-                        "For r = 0 your u would be 0, and ln u has no bottom. The range of u begins at 1.",
-                        lambda r, longest: with_forget(np.log((longest - 1) * r)),
-                    ),
+                for name, end, less in (
+                    ("the shortest lag is 0", "T − 1", 1),
+                    ("both ends of the range are one too low", "T − 2", 2),
+                    ("the range goes from 0 to T", "T", 0),
                 )
                 if spread == "lags"
-                else ()
             ),
             Misconception(
                 "the input gate is left at zero",
-                "The forget gate is right. Chrono initialisation gives a second gate a bias too, so that the two add "
-                "up to 1.",
+                "The forget gate is right. Chrono initialisation gives a second gate a bias too, so that the two "
+                "*gates*, σ(b_i) + σ(b_f), add up to 1.",
                 lambda r, longest: fused(np.log(lags(r, longest)), np.zeros_like(r)),
             ),
             Misconception(
                 "the lag itself for its logarithm",
                 "σ(u) is 1 for all practical purposes as soon as u is 40. Which bias gives a gate of u/(1 + u)?",
                 lambda r, longest: with_forget(lags(r, longest)),
+            ),
+            Misconception(
+                "ln(1 + u) for ln u",
+                "For u = 1 your forget gate is 2/3, and it should be u/(1 + u) = 1/2. The 1 in this fraction comes "
+                "from σ, and not from the bias.",
+                lambda r, longest: with_forget(np.log(1 + lags(r, longest))),
+            ),
+            Misconception(
+                "the biases add up to 1",
+                "It is the *gates* that add up to 1, σ(b_i) + σ(b_f), not their biases. Which bias makes a gate of "
+                "1 − σ(b_f)?",
+                lambda r, longest: fused(np.log(lags(r, longest)), 1 - np.log(lags(r, longest))),
+            ),
+            Misconception(
+                "the output gate has a bias of 1",
+                "Forget gate and input gate are right. What does the statement say of the other two?",
+                lambda r, longest: fused(np.log(lags(r, longest)), -np.log(lags(r, longest)), b_o=1.0),
             ),
             Misconception(
                 "the value of the gate for its bias",
@@ -141,6 +156,27 @@ def chrono_biases(rng: np.random.Generator, gates: str, spread: str) -> Key:
                 "the longest lag is one too long",
                 "For r = 1 your u would be T. The range of u ends at T − 1.",
                 lambda r, longest: with_forget(np.log(lags(r, longest + 1))),
+            ),
+            Misconception(
+                "the lag falls as r grows",
+                "Your u is T − 1 for r = 0 and 1 for r = 1. Which end belongs to which?",
+                lambda r, longest: with_forget(np.log(lags(1 - r, longest))),
+            ),
+            *(
+                Misconception(
+                    f"the lags are {done} whole numbers",
+                    "No u has to be whole. Leave it as it comes, or units with different r get the same bias.",
+                    lambda r, longest, to_whole=to_whole: with_forget(np.log(to_whole(lags(r, longest)))),
+                )
+                for done, to_whole in (("cut off to", np.floor), ("rounded to", np.round))
+            ),
+            *(
+                Misconception(
+                    f"{which} lag for all units",
+                    "All your units have the same bias. Each has its own r, and from it its own u.",
+                    lambda r, longest, shared=shared: with_forget(np.log(lags(np.full_like(r, shared(r)), longest))),
+                )
+                for which, shared in (("the longest", np.ones_like), ("a mean", np.mean))
             ),
             Misconception(
                 "spread in another way",

@@ -39,6 +39,8 @@ class Pencil:
         slopes = 1 - h**2
         own = self.w_hy * np.array(self.dlogits)
         right = self.deltas(slopes[1:])
+        terms = right * h[:3]
+        at_states = own + self.w_hh * np.append(right[1:], 0.0)
         arriving = own.copy()  # ∂L/∂h_t carried back without the later slope
         arriving[1] += self.w_hh * arriving[2]
         arriving[0] += self.w_hh * arriving[1]
@@ -57,6 +59,7 @@ class Pencil:
             "future": self.result(own * slopes[1:]),
             "slopes": self.result(self.deltas(np.ones(3))),
             "root": self.result(self.deltas(1 - h[1:])),
+            "sigma": self.result(self.deltas(h[1:] - h[1:] ** 2)),
             "before": self.result(self.deltas(slopes[:3])),
             "output": self.result(self.deltas(slopes[1:]) / self.w_hy),
             "later": self.result(arriving * slopes[1:]),
@@ -67,6 +70,8 @@ class Pencil:
             "no h_0": self.result(right, (0.0, *self.h[1:3])),
             "last": self.result(right, (0.0, 0.0, self.h[2])),
             "pairs": self.result(right, self.h[1:]),
+            **{f"sign {k + 1}": (*self.result(right)[:3], float(terms.sum() - 2 * terms[k])) for k in range(3)},
+            "states": (*(float(d) for d in at_states), float(terms.sum())),
             "order": (*self.result(right)[2::-1], self.result(right)[3]),
         }
 
@@ -82,10 +87,14 @@ def _draw(rng: np.random.Generator) -> Pencil:
             tuple(float(h) for h in np.round(sizes * signs, 1)),  # type: ignore[arg-type]
             tuple(float(e) for e in errors),  # type: ignore[arg-type]
         )
-        results = [numbers.result(numbers.deltas(1 - np.array(numbers.h[1:]) ** 2)), *numbers.wrong().values()]
-        apart = [np.abs(np.subtract(a, b)).max() for i, a in enumerate(results) for b in results[:i]]
+        right = np.array(numbers.result(numbers.deltas(1 - np.array(numbers.h[1:]) ** 2)))
+        rough = np.abs(np.round(right, 2) - right) > 1.3 * PENCIL * np.maximum(1, np.abs(right))  # two decimals
         negative = min(numbers.h[1:]) < 0  # so that 1 − h is seen to be no slope
-        if negative and min(apart) > 0.03 and len(set(np.abs(numbers.h))) == 4 and np.abs(results[0]).max() < 3:
+        if not (negative and rough.any() and len(set(np.abs(numbers.h))) == 4 and np.abs(right).max() < 3):
+            continue
+        results = np.array([right, *numbers.wrong().values()])
+        apart = np.abs(results[:, None] - results).max(axis=-1) + np.eye(len(results))
+        if apart.min() > 0.04:
             return numbers
 
 
@@ -133,6 +142,17 @@ def by_hand(rng: np.random.Generator, numbers: Pencil) -> Key:
                 "the slope as 1 − h instead of 1 − h²",
                 "Look at your slopes: for a negative state one of them is larger than 1. Can tanh be that steep?",
                 wrong["root"],
+            ),
+            Misconception(
+                "the slope is that of the logistic function",
+                "h (1 − h) is the slope of the logistic function, written with its state. What is that of tanh?",
+                wrong["sigma"],
+            ),
+            Misconception(
+                "∂L/∂h_t in the place of δ_t",
+                "∂L/∂w_hh is right. Your first three numbers are gradients at the states; δ_t = ∂L/∂a_t is asked for. "
+                "What lies between the two?",
+                wrong["states"],
             ),
             Misconception(
                 "the slopes of the states one step before",
@@ -185,6 +205,20 @@ def by_hand(rng: np.random.Generator, numbers: Pencil) -> Key:
                 "the weight's gradient with h_t in the place of the state before",
                 "All δ are right. In a_t = … + w_hh h_{t−1}: which state did the weight multiply at step 1?",
                 wrong["pairs"],
+            ),
+            *(
+                Misconception(
+                    f"a sign in the weight's gradient, in the term of step {k}",
+                    f"All δ are right. Look at the term δ_{k} h_{k - 1} of the sum: which sign has each of the two "
+                    "numbers, and which has their product?",
+                    wrong[f"sign {k}"],
+                )
+                for k in (1, 2, 3)
+            ),
+            Misconception(
+                "rounded to two decimals, at the end or on the way",
+                "The numbers are right as far as they go. Three decimals are asked for, and one more on the way.",
+                tuple(round(value, 2) for value in right),
             ),
             Misconception(
                 "the δ in the order in which they are computed",

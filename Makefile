@@ -24,8 +24,8 @@ bench: ## make bench ONLY="LSTM 64,32,64,128"
 notebooks text exercises: ## make notebooks NAMES="unrolling language-models"
 	@$(RUN) $@ $(NAMES)
 
-cohort: ## make cohort CLASS=2027 OUT=../class-2027
-	@$(RUN) $@ "$(CLASS)" "$(OUT)"
+cohort: ## make cohort CLASS=2027 OUT=../class-2027 NAMES="unrolling clipping" UNLIKE=2026
+	@$(RUN) $@ "$(CLASS)" "$(OUT)" $(NAMES) $(if $(UNLIKE),--unlike "$(UNLIKE)")
 
 autograder: ## make autograder CHAPTER=unrolling COHORT=2027 CHECKS=../hidden.py
 	@$(RUN) $@ $(CHAPTER) $(if $(COHORT),--cohort "$(COHORT)") $(if $(CHECKS),--checks "$(CHECKS)")

@@ -199,10 +199,11 @@ def exercises(arguments: list[str]) -> int:
 
 
 def cohort(arguments: list[str]) -> int:
-    """The notebooks of a class: cohort NAME FOLDER."""
-    if len(arguments) != 2:
+    """The notebooks of a class: cohort NAME FOLDER, and perhaps chapters and further options of the tool."""
+    if len(arguments) < 2:
         sys.exit("Name the class and the folder to write to, such as: python run.py cohort 2027 ../class-2027")
-    return exercises(["--cohort", arguments[0], "--out", arguments[1]])
+    name, folder, *others = arguments
+    return exercises([*others, "--cohort", name, "--out", folder])
 
 
 def autograder(arguments: list[str]) -> int:
@@ -262,7 +263,7 @@ COMMANDS = {
     "bench": (bench, "time the layers against PyTorch's, by turns [CELLS] [SHAPES]"),
     "notebooks": (notebooks, "execute book/text/NAME.md into book/NAME.ipynb (default: all); list their equations"),
     "exercises": (exercises, "make the exercises' notebooks from exercises/text/NAME.md (default: all)"),
-    "cohort": (cohort, "make the notebooks of a class, with questions of its own: cohort NAME FOLDER"),
+    "cohort": (cohort, "make the notebooks of a class, with questions of its own: cohort NAME FOLDER [CHAPTER …]"),
     "autograder": (
         autograder,
         "pack a chapter's autograder for Gradescope: autograder CHAPTER [--cohort NAME] [--checks FILE]",

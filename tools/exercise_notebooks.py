@@ -3,6 +3,8 @@
     python tools/exercise_notebooks.py                 every chapter: exercises/text/NAME.md -> both notebooks, executed
     python tools/exercise_notebooks.py unrolling       only this one
     python tools/exercise_notebooks.py --cohort 2027 --out DIR      a class's own questions, and their solutions
+    python tools/exercise_notebooks.py --cohort 2027 --unlike 2026  which of them another class was asked, too
+    python tools/exercise_notebooks.py --versions                   how many versions each exercise has
 
 In the text, a section `## exercise-id` holds the statement and the cell with the solution. For students, the lines
 from `# solution` to `# end` become `return ...`, or what stands after `# solution:`, or the lines after `# stub`
@@ -18,12 +20,15 @@ import itertools
 import json
 import os
 import re
+import subprocess
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+import address
+import class_versions
 import jupytext
 import nbformat
 import notebooks
@@ -33,6 +38,7 @@ from notebooks import ROOT, Refusal
 
 sys.path.insert(0, str(ROOT))
 
+import companion
 from companion.exercises.catalogue import exercises, find, of_chapter
 from companion.exercises.model import Cohort, Exercise, key, options
 from companion.exercises.worked import fill, wording
@@ -86,19 +92,29 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("names", nargs="*", metavar="NAME", help="chapters, such as unrolling (default: all)")
     parser.add_argument("--cohort", help="the name of a class, such as 2027: its own questions")
     parser.add_argument("--out", type=Path, help="with --cohort: the folder to write to")
+    parser.add_argument("--unlike", action="append", default=[], metavar="NAME", help="with --cohort: compare with it")
+    parser.add_argument("--versions", action="store_true", help="list how many versions each exercise has, and end")
     parser.add_argument("--jobs", type=int, default=2, help="notebooks executed at once (default 2)")
     chosen = parser.parse_args(arguments)
-    if (chosen.cohort is None) != (chosen.out is None):
+    if (chosen.cohort is None) != (chosen.out is None) and not (chosen.cohort is not None and chosen.unlike):
         parser.error("--cohort and --out go together")
+    if chosen.unlike and chosen.cohort is None:
+        parser.error("--unlike goes with --cohort")
     os.environ["UNROLLED_PROGRESS"] = "off"  # what the author's machine has passed is no part of a stored output
     chapters = chapters_with_exercises()
     names = [Path(name).stem for name in chosen.names] or [INDEX, *chapters]
     try:
+        wanted = [name for name in names if name != INDEX]
+        if chosen.versions:
+            print(class_versions.versions_told(wanted))
+            return 0
+        for other in chosen.unlike:
+            print(class_versions.alike_told(wanted, chosen.cohort, other))
         if chosen.cohort is not None:
-            wanted = [name for name in names if name != INDEX]
-            for name in wanted:
+            for name in wanted if chosen.out is not None else ():
                 write_cohort(name, chosen.cohort, chosen.out)
-            print(f"{len(wanted)} chapters for the class {chosen.cohort} written to {chosen.out}")
+            if chosen.out is not None:
+                print(f"{len(wanted)} chapters for the class {chosen.cohort} written to {chosen.out}")
             return 0
         store(WORKED, worked())
     except Refusal as refusal:
@@ -236,12 +252,10 @@ def student_notebook(root: Path, text: Text, cohort: Cohort = None) -> NotebookN
     opening = f"""\
 # Exercises: {text.title}
 
-They belong to the chapter [{text.title}](../book/{text.chapter}.ipynb). Write your code where three dots stand, run the
+They belong to the chapter [{text.title}](../book/{text.chapter}.ipynb). {what_to_do(text)}, run the
 cell, then run its check, which says what is wrong. `hint("…")` helps step by step. [How it works](index.ipynb)"""
     if cohort is not None:
-        opening = opening.replace(" [How it works](index.ipynb)", "").replace(
-            f"[{text.title}](../book/{text.chapter}.ipynb)", f"*{text.title}*"
-        )
+        opening = class_opening(root, text)
     cells = [_markdown(opening), _code(imports(cohort)), *_rendered(text, text.opening, cohort)]
     for number, section in enumerate(text.sections, start=1):
         exercise = find(section.id)
@@ -254,6 +268,39 @@ cell, then run its check, which says what is wrong. `hint("…")` helps step by 
     cells.append(_markdown("## How far you have come"))
     cells.append(_code(f'progress("{text.chapter}")', tags=["nbval-ignore-output"]))
     return _notebook(root, cells, text.chapter, cohort, "exercises")
+
+
+def what_to_do(text: Text) -> str:
+    repairs = any(find(section.id).kind == "repair" for section in text.sections)
+    return "Write your code where three dots stand" + (", mend the code in which a bug is to be found" * repairs)
+
+
+def class_opening(root: Path, text: Text) -> str:
+    """What students of a class should know before they begin, with links that hold wherever the notebook lies."""
+    site, archive = addresses(root)
+    return f"""\
+# Exercises: {text.title}
+
+They belong to the chapter [{text.title}]({site}book/{text.chapter}.html) of the course *Unrolled*;
+the questions are those of your class. Each exercise has a cell for your code. Where three dots stand, write it there;
+where the exercise gives you code with a fault, mend that code. Run the cell, then run its check, which says what is
+wrong. `hint("…")` helps step by step. [How it works]({site}exercises/index.html)
+
+**To run it** on Google Colab, run the first cell, which installs the course. On your own machine, with Python 3.11,
+3.12 or 3.13: `python -m pip install jupyterlab {archive}`.
+
+**To hand it in**, save the notebook and hand in the file itself (`.ipynb`). It is run once more, from top to bottom,
+where only Python, NumPy and matplotlib are sure to be there, without files of yours, and for 30 seconds in all. So
+leave the names of functions and variables as they are, keep one check for each answer (the last one counts), and
+remove cells that run long or do not end."""
+
+
+def addresses(root: Path) -> tuple[str, str]:
+    """The site's address, with a slash at its end, and that of the whole course as a file that pip installs."""
+    config = (root / "_config.yml").read_text(encoding="utf-8")
+    owner, name = address.owner_and_name(config)
+    branch = yaml.safe_load(config)["repository"]["branch"]
+    return f"https://{owner}.github.io/{name}/", f"https://github.com/{owner}/{name}/archive/refs/heads/{branch}.zip"
 
 
 def solved_notebook(root: Path, text: Text, cohort: Cohort = None) -> NotebookNode:
@@ -390,6 +437,27 @@ def _rendered(
     return copies
 
 
+def version(root: Path) -> str:
+    """Which state of the course this is: the commit, or where there is none the package's version."""
+    try:
+        command = [
+            "git",
+            "--no-optional-locks",
+            "-C",
+            str(root),
+            "describe",
+            "--always",
+            "--dirty",
+            "--abbrev=12",
+            "--exclude",
+            "*",
+        ]
+        found = subprocess.run(command, capture_output=True, check=True, encoding="utf-8", stdin=subprocess.DEVNULL)
+        return found.stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return companion.__version__
+
+
 def _markdown(source: str, tags: list[str] | None = None) -> NotebookNode:
     return nbformat.v4.new_markdown_cell(source, metadata={"tags": tags} if tags else {})
 
@@ -407,6 +475,7 @@ def _notebook(root: Path, cells: list[NotebookNode], chapter: str, cohort: Cohor
     unrolled = {"cells": notebooks.cells_hash(notebook), "exercises": chapter, "text": f"text/{chapter}.md"}
     if cohort is not None:
         unrolled["cohort"] = str(cohort)
+        unrolled["version"] = version(root)
     notebook.metadata = NotebookNode(
         kernelspec={"display_name": "Python 3", "language": "python", "name": "python3"},
         language_info={"name": "python"},

@@ -84,7 +84,7 @@ def run(folder: Path, chapter: str, students: int, jobs: int | None) -> int:
     start = time.monotonic()
     subprocess.run([*command, *(["--jobs", str(jobs)] if jobs else [])], check=True, stdin=subprocess.DEVNULL)
     seconds = time.monotonic() - start
-    with (folder / "grades.csv").open(encoding="utf-8", newline="") as file:
+    with (folder / "grades.csv").open(encoding="utf-8-sig", newline="") as file:
         given = {row["student"]: int(row["score"]) for row in csv.DictReader(file)}
     wrong = [student for student in due if not due[student](given[student])]
     for student in wrong:
@@ -130,9 +130,10 @@ def _submission(
     if kind == "some wrong":
         spoilt = [e for e in exercises if rng.random() < 0.4] or exercises[:1]
         names = [name for name in WRONG if name != "endless" or rng.random() < 0.1]
-        lines = [
-            f"_f = {e.name}\n{e.name} = ({WRONG[rng.choice(names)]})(_f) if callable(_f) else None" for e in spoilt
-        ]
+        lines = []
+        for e in spoilt:
+            wrong = f"({WRONG[rng.choice(names)]})(_f) if callable(_f) else None"
+            lines.append(f"_f = {e.name}\n{e.name} = {wrong}\ncheck({e.id!r}, {e.name})")  # the last check counts
         least = count - len(spoilt)
         return _with(right, "\n".join((MAP, *lines))), lambda points: points == least
     return right, lambda points: points == count

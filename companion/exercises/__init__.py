@@ -3,7 +3,7 @@
     from companion.exercises import check, hint, progress
 
     check("bptt-dU", dW_xh)   # tries the answer, and diagnoses it
-    hint("bptt-dU")           # the next hint; after the last one, the worked solution
+    hint("bptt-dU")           # the next hint; after the last one, the worked solution (a class has it from its teacher)
     progress()                # all exercises and how far you have come
 
 A teacher's class has questions of its own: ``check, hint, progress = cohort(2027)``. Needs NumPy only.
@@ -48,9 +48,11 @@ def check(id: str, answer: Any, *, cohort: Cohort = None) -> Report:
 def hint(id: str, step_number: int | None = None, *, cohort: Cohort = None) -> Hint:
     """The next hint of an exercise, or the one with this number; after the last one comes the worked solution.
 
+    For a class there is none: its teacher has it.
+
     Args:
         id: of the exercise.
-        step_number: of the hint, from 1; any number above the last hint's is the solution's.
+        step_number: of the hint, from 1; any number above the last hint's is that of what comes after it.
         cohort: whose questions these are; the book's when left out.
 
     Raises:

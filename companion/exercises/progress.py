@@ -14,7 +14,7 @@ _MARKS = {"passed": "✓", "tried": "✗", "not attempted": "○"}
 
 @dataclass(frozen=True)
 class Row:
-    """An exercise and how far it has come: ``passed`` once it has passed, whatever was tried later."""
+    """An exercise and how far it has come: ``passed`` once it has passed; ``slipped`` if its last check did not."""
 
     chapter: str
     chapter_title: str
@@ -23,6 +23,7 @@ class Row:
     state: str
     checks: int
     hints: int
+    slipped: bool = False
 
 
 @dataclass(frozen=True)
@@ -77,13 +78,15 @@ def table(records: list[Record], chapter: str | None = None, cohort: str = "") -
             own = [r for r in records if r.exercise == exercise.id and r.cohort == cohort]
             states = [record.what for record in own if record.event == "check"]
             state = "passed" if "passed" in states else "tried" if "failed" in states else "not attempted"
+            slipped = state == "passed" and states[-1] != "passed"
             tried = sum(s != "not attempted" for s in states)
             hints = len({record.what for record in own if record.event == "hint"})
-            rows.append(Row(name, titles[name], exercise.id, exercise.title, state, tried, hints))
+            rows.append(Row(name, titles[name], exercise.id, exercise.title, state, tried, hints, slipped))
     return Progress(tuple(rows))
 
 
 def _after(row: Row) -> str:
     told = [f"{row.checks} check{'s' * (row.checks != 1)}"] if row.checks else []
     told += [f"{row.hints} hint{'s' * (row.hints != 1)}"] if row.hints else []
+    told += ["not right at the last check"] if row.slipped else []
     return f" ({', '.join(told)})" if told else ""

@@ -6,7 +6,8 @@
     python -m companion.grade FOLDER --gradescope results.json              one student's folder
 
 SUBMISSIONS holds a notebook for each student (NAME.ipynb) or a folder for each (NAME/…). Results are grades.csv,
-grades.html and a JSON for each student in grades-students/. Nothing that exists is overwritten without --overwrite.
+grades.html, and in grades-students/ for each student a JSON with all findings and a text to send. Nothing that exists
+is overwritten without --overwrite.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from companion.grade.outputs import Outputs
 from companion.grade.progress import Progress
 from companion.grade.session import Examiner, Limits
 from companion.grade.submissions import Submission
+from companion.grade.texts import clean
 
 INTERRUPTED = 130
 PAUSE = 0.5  # seconds between looks at the keyboard, where a wait cannot be interrupted
@@ -62,6 +64,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--chapter", help="whose exercises to grade (default: what each notebook says)")
     add("--cohort", help="whose questions were asked (default: the book's)")
     add("--checks", type=Path, metavar="FILE", help="Python file with hidden checks")
+    add("--students", type=Path, metavar="FILE", help="a name a line: who is missing appears with zero")
     add("--jobs", type=int, default=_processors(), metavar="N", help="submissions at once (default: %(default)s)")
     add("--seconds", type=float, default=Limits.total, metavar="S", help="for a submission (default: %(default)g)")
     add(
@@ -89,6 +92,11 @@ def grade(options: argparse.Namespace) -> int:
     usual = options.chapter or submissions.chapter_of_class(submissions.read(p) for s in found for p in s.paths)
     if usual is None:
         raise Refusal("no notebook says which chapter it is of; name it with --chapter")
+    if options.students is not None and not alone:
+        absent, strange = submissions.compared(found, submissions.listed(options.students))
+        found = sorted([*found, *absent], key=lambda submission: submission.student)
+        if strange:
+            print(f"not in {options.students.name}: {', '.join(map(clean, strange))}", file=sys.stderr)
     settings = Settings(options.chapter, usual, options.cohort, limits)
     examiner = Examiner(limits, preloaded(found))
     marker = Marker(settings, checks, examiner)
@@ -115,8 +123,7 @@ def _grade_all(
     if options.resume:
         print(f"{len(kept)} of {len(found)} were graded before", file=sys.stderr)
     if options.overwrite and not options.resume:
-        for path in place.students.glob("*.json"):
-            path.unlink()
+        outputs.remove_records(place)
     records, failures, progress = dict(kept), dict[str, str](), Progress(len(left))
 
     def mark(submission: Submission) -> Record:
@@ -151,7 +158,17 @@ def _grade_all(
         print("No table was written. The same command with --resume grades those that are missing.", file=sys.stderr)
         return 1
     _write_table(place, list(records.values()))
+    _tell_left(place, found)
     return 0
+
+
+def _tell_left(place: Outputs, found: Sequence[Submission]) -> None:
+    """Say which students an earlier run has graded who are not there any more."""
+    files = {place.of(submission.student).name for submission in found}
+    left = sorted(path.stem for path in place.students.glob("*.json") if path.name not in files)
+    if left:
+        names = ", ".join(map(clean, left))
+        print(f"In {place.students.name}/, but no longer among the submissions: {names}", file=sys.stderr)
 
 
 def _kept(marker: Marker, submission: Submission, place: Outputs, resume: bool) -> Record | None:
@@ -193,6 +210,8 @@ def merge(place: Outputs, *, overwrite: bool) -> int:
     records = [record for shard in sorted(shards) for record in outputs.records_of(place.of_shard(shard))]
     if len({record["settings"] for record in records}) > 1:
         raise Refusal("the shards were graded with different settings, or with different versions of the course")
+    for record in records:
+        outputs.write_record(place.of(str(record["student"])), record)
     _write_table(place, records)
     return 0
 

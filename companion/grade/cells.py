@@ -2,16 +2,32 @@
 
 from __future__ import annotations
 
+import ast
+import itertools
 import linecache
 import sys
-from collections.abc import Callable, Iterable, Sequence
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from types import CodeType, ModuleType
 from typing import Any
 
 from companion.exercises.attempts import is_students, last_line, place_of
 from companion.exercises.limits import OutOfTime, within
+from companion.grade.code import without_magics
 
-_PYTHON_MAGICS = ("%%time", "%%timeit", "%%capture", "%%prun")  # what stands under them is Python
+_IMPORTS = (ast.Import, ast.ImportFrom)
+LEAST = 0.05  # seconds for a cell, however little is left
+SHORT = "not run, because more than half of the time was gone"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A cell of code: its number in the notebook, its source, and whether answers may depend on it."""
+
+    number: int
+    source: str
+    is_needed: bool = True
 
 
 def new_namespace() -> dict[str, Any]:
@@ -27,34 +43,61 @@ def _display(*objects: Any, **options: Any) -> None:
 
 
 def run_cells(
-    cells: Iterable[Sequence[Any]],
+    cells: Iterable[Cell],
     namespace: dict[str, Any],
     seconds: float,
+    total: float,
     before: Callable[[int], None],
     problem: Callable[[int, str], None],
 ) -> None:
-    """Run the cells, each for so many seconds at most; one that fails is reported, and the next one runs."""
-    for number, source in cells:
-        before(number)
-        told = _run(number, source, namespace, seconds)
+    """Run the cells, each for so many seconds at most; one that fails is reported, and the next one runs.
+
+    No cell takes more than half of what is left of the total, and when half of the total is gone, only those run on
+    which answers may depend: a few slow cells do not cost the others.
+    """
+    start = time.monotonic()
+    for cell in cells:
+        before(cell.number)
+        left = total - (time.monotonic() - start)
+        if left < total / 2 and not cell.is_needed:
+            told = SHORT
+        else:
+            told = _run(cell.number, cell.source, namespace, min(seconds, max(left / 2, LEAST)))
         if told:
-            problem(number, told)
+            problem(cell.number, told)
 
 
 def _run(number: int, source: str, namespace: dict[str, Any], seconds: float) -> str:
     """Run a cell; '' or what went wrong."""
+    missing: list[ImportError] = []
+
+    def run() -> None:
+        for code, is_import in compiled(number, source):
+            try:
+                exec(code, namespace)
+            except ImportError as error:  # a package that is not here: what else stands in the cell may not need it
+                if not is_import:
+                    raise
+                missing.append(error)
+
     try:
-        within(seconds, lambda: exec(compiled(number, source), namespace), is_students)
+        within(seconds, run, is_students)
+        if missing:
+            raise missing[0]
         return ""
     except OutOfTime:
-        return f"stopped after {seconds:g} seconds"
+        return f"stopped after {seconds:.2g} seconds"
     except BaseException as error:  # SystemExit and KeyboardInterrupt among them: they end the cell
+        error = missing[0] if missing and isinstance(error, NameError) else error
         place = place_of(error.__traceback__)
         return last_line(error) + (f" ({place})" if place else "")
 
 
-def compiled(number: int, source: str) -> CodeType:
-    """The code of a cell, under a file name that tracebacks and `inspect` find: 'cell 7'."""
+def compiled(number: int, source: str) -> list[tuple[CodeType, bool]]:
+    """The code of a cell, under a file name that tracebacks and `inspect` find: 'cell 7'.
+
+    It comes in parts, so that an import can fail alone: for each part its code, and whether it only imports.
+    """
     name = f"cell {number}"
     try:
         code = compile(source, name, "exec", dont_inherit=True)
@@ -62,23 +105,11 @@ def compiled(number: int, source: str) -> CodeType:
         source = without_magics(source)
         code = compile(source, name, "exec", dont_inherit=True)
     linecache.cache[name] = (len(source), None, source.splitlines(keepends=True), name)
-    return code
-
-
-def without_magics(source: str) -> str:
-    """The cell without lines for IPython (%matplotlib inline, !pip install, f?); the numbers of lines stay.
-
-    A cell that is not Python at all (%%bash, %%html) becomes empty.
-    """
-    lines = source.split("\n")
-    first = next((line for line in lines if line.strip()), "").strip()
-    if first.startswith("%%") and first.split()[0] not in _PYTHON_MAGICS:
-        return ""
-    return "\n".join(_python(line) for line in lines)
-
-
-def _python(line: str) -> str:
-    text = line.strip()
-    if not text.startswith(("%", "!", "?")) and not text.endswith("?"):
-        return line
-    return f"{line[: len(line) - len(line.lstrip())]}pass"  # keeps a block from being empty
+    body = ast.parse(source).body
+    if len(body) < 2 or "__future__" in source:  # which changes what the lines below mean
+        return [(code, False)]
+    parts = [list(nodes) for _, nodes in itertools.groupby(body, lambda n: n if isinstance(n, _IMPORTS) else None)]
+    return [
+        (compile(ast.Module(nodes, []), name, "exec", dont_inherit=True), isinstance(nodes[0], _IMPORTS))
+        for nodes in parts
+    ]

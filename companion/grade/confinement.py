@@ -88,7 +88,8 @@ def _silence() -> None:
     null = os.open(os.devnull, os.O_RDWR)
     for descriptor in (0, 1, 2):
         os.dup2(null, descriptor)
-    nowhere = open(os.devnull, "w", encoding="utf-8")
+    sys.stdin = sys.__stdin__ = os.fdopen(0, encoding="utf-8", closefd=False)  # type: ignore[misc]
+    nowhere = os.fdopen(1, "w", encoding="utf-8", errors="replace", closefd=False)  # one that confine() leaves open
     sys.stdout = sys.stderr = sys.__stdout__ = sys.__stderr__ = nowhere  # type: ignore[misc]
 
 

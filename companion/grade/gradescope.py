@@ -11,7 +11,7 @@ _SAID = {
     "passed": "Passed.",
     "failed": "Not yet right.",
     "not attempted": "Not attempted.",
-    "not defined": "The notebook defines no such name.",
+    "not defined": "",
     "lost": "Not graded.",
 }
 
@@ -34,8 +34,20 @@ def results(record: Record) -> str:
     return json.dumps(content, ensure_ascii=False, indent=1) + "\n"
 
 
+def text(record: Record) -> str:
+    """The same to read: what a student may be sent."""
+    parts = []
+    for notebook in record["notebooks"]:
+        parts.append("\n".join(_about(notebook)))
+        for entry in notebook["exercises"]:
+            mark = "✓" if entry["state"] == "passed" else "✗"
+            parts.append("\n  ".join((f"{mark} {entry['id']}: {entry['title']}", *_output(entry))))
+    return "\n\n".join(parts) + "\n"
+
+
 def _about(notebook: Record) -> list[str]:
-    lines = [f"{notebook['notebook']}: {notebook['score']} of {notebook['out of']} exercises passed."]
+    named = f"{notebook['notebook']}: " if notebook["notebook"] else ""
+    lines = [f"{named}{notebook['score']} of {notebook['out of']} exercises passed."]
     lines += [f"{text[:1].upper()}{text[1:]}." for text in (*notebook["reasons"], *notebook["remarks"])]
     return lines + [f"Cell {cell['cell']}: {cell['problem']}" for cell in notebook["cells"]]
 
@@ -53,7 +65,7 @@ def _test(entry: Record) -> dict[str, Any]:
 
 
 def _output(entry: Record) -> list[str]:
-    lines = [_SAID[entry["state"]]]
+    lines = [said] if (said := _SAID[entry["state"]]) else []
     if entry["reason"]:
         lines.append(f"{entry['reason'][:1].upper()}{entry['reason'][1:]}.")
     if entry["state"] == "failed" and len(entry["cases"]) > 1:

@@ -10,6 +10,8 @@ from __future__ import annotations
 import hashlib
 import runpy
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -94,6 +96,7 @@ class Rubrics:
         self.exercise = exercise
         self._open = prepare(exercise, cohort, "grade")
         self._all: Rubric = self._open
+        self._books = None if cohort is None else _books(self._open)
         if hidden:
             if not self._open.cases:
                 raise ValueError(f"{exercise.id} asks for a value: there is nothing that a hidden check could call")
@@ -114,6 +117,14 @@ class Rubrics:
     def cases(self) -> tuple[Case, ...]:
         return self._all.cases
 
+    def answers_the_books(self, attempt: Attempt) -> bool:
+        """Whether a class's question was answered as the book's question should be."""
+        if self._books is None:
+            return False
+        count = max(len(self._open.cases), 1)
+        report = judge(self._books, Attempt(attempt.outcomes[:count], attempt.again, attempt.unfinished))
+        return bool(report.cases) and all(right for _, right in report.cases)
+
     def judge(self, attempt: Attempt) -> Report:
         """The report, in which hidden cases have a name and no number."""
         count = len(self._open.cases)
@@ -131,3 +142,13 @@ class Rubrics:
             text = "The cases that are shown pass. Think of inputs that are unlike them."
             findings = (Finding("hidden", title[:1].upper() + title[1:], text),)
         return Report(report.exercise, report.title, state, (*report.cases, *hidden), findings)
+
+
+def _books(own: Rubric) -> Rubric | None:
+    """What the book's question would have as answers in these cases; None where they make no sense for it."""
+    with suppress(Exception):
+        books = prepare(own.exercise, None, "grade", own.cases)
+        first = len(books.cases) - len(own.cases)
+        wrong = tuple(results[first:] for results in books.wrong)
+        return replace(books, cases=books.cases[first:], expected=books.expected[first:], wrong=wrong)
+    return None

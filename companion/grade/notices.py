@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import cache
 from pathlib import Path
 
 import companion
@@ -37,9 +38,15 @@ def _exposed(checks: Path | None) -> list[str]:
 
 def _unreadable() -> list[str]:
     """A warning where submissions that run as another user cannot read Python itself."""
-    if not are_available():
-        return []
-    places = {Path(place).resolve() for place in (sys.base_prefix, sys.prefix, *companion.__path__)}
-    if all(path.stat().st_mode & 0o001 for place in places for path in (place, *place.parents)):
+    if not python_is_closed():
         return []
     return ["Others than root cannot read this Python: submissions import only what the grader has loaded already."]
+
+
+@cache
+def python_is_closed() -> bool:
+    """Whether submissions run as users who cannot read Python itself, and so import only what is loaded already."""
+    if not are_available():
+        return False
+    places = {Path(place).resolve() for place in (sys.base_prefix, sys.prefix, *companion.__path__)}
+    return not all(path.stat().st_mode & 0o001 for place in places for path in (place, *place.parents))

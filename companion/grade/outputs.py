@@ -1,4 +1,4 @@
-"""The files that a run leaves: one JSON for each student as soon as it is graded, one table at the end."""
+"""The files that a run leaves: a JSON and a text for each student as soon as it is graded, one table at the end."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from companion.exercises import catalogue
+from companion.grade import gradescope
 from companion.grade.marking import FORMAT, Record
 from companion.grade.texts import cell
 
@@ -69,21 +70,37 @@ def write(path: Path, text: str) -> None:
 
 
 def write_record(path: Path, record: Record) -> None:
+    """Write a student's record, and beside it what the student may be sent."""
+    write(path.with_suffix(".txt"), gradescope.text(record))
     write(path, json.dumps(record, ensure_ascii=False, indent=1) + "\n")
+
+
+def remove_records(place: Outputs) -> None:
+    """Remove what a run has left in the students' folder, and nothing else."""
+    for path in place.students.glob("*.json"):
+        if _written(path) is not None:
+            path.unlink()
+            path.with_suffix(".txt").unlink(missing_ok=True)
 
 
 def read_record(path: Path) -> Record | None:
     """The record in a file; None where there is none of this format."""
+    record = _written(path)
+    return record if record is not None and record["format"] == FORMAT else None
+
+
+def _written(path: Path) -> Record | None:
+    """What a run has written, of whatever version."""
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    return record if isinstance(record, dict) and record.get("format") == FORMAT else None
+    return record if isinstance(record, dict) and {"format", "student", "notebooks"} <= set(record) else None
 
 
 def records_of(place: Outputs) -> list[Record]:
     """The records of a run that has finished, by student; those of students who have since left are passed over."""
-    with place.table.open(encoding="utf-8", newline="") as file:
+    with place.table.open(encoding="utf-8-sig", newline="") as file:
         students = {row["student"] for row in csv.DictReader(file)}
     found = [record for path in place.students.glob("*.json") if (record := read_record(path)) is not None]
     return sorted((r for r in found if cell(r["student"]) in students), key=lambda record: str(record["student"]))
@@ -96,7 +113,7 @@ def columns(records: Iterable[Record]) -> list[str]:
 
 
 def table(records: Sequence[Record]) -> str:
-    """The CSV: a line for each notebook, a column for each exercise."""
+    """The CSV: a line for each notebook, a column for each exercise. It begins with the mark that Excel needs."""
     ids = columns(records)
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
@@ -107,12 +124,13 @@ def table(records: Sequence[Record]) -> str:
             remarks = cell("; ".join(told(notebook)))
             line: list[Any] = [cell(record["student"]), cell(notebook["notebook"]), notebook["score"]]
             writer.writerow([*line, notebook["out of"], *(states.get(id, "") for id in ids), remarks])
-    return file.getvalue()
+    return "\ufeff" + file.getvalue()
 
 
 def told(notebook: Record) -> list[str]:
     """Reasons, remarks, and cells that failed, as one reads them in a table."""
-    cells = notebook["cells"]
+    reasons = " ".join(notebook["reasons"])
+    cells = [cell for cell in notebook["cells"] if f"cell {cell['cell']} did not run" not in reasons]
     failed = [f"cell {c['cell']}: {c['problem']}" for c in cells[:3]]
     more = [f"{len(cells) - 3} more cells failed"] if len(cells) > 3 else []
     return [*notebook["reasons"], *notebook["remarks"], *failed, *more]

@@ -20,6 +20,7 @@ from typing import Any
 from companion.exercises.attempts import Attempt
 from companion.exercises.model import Case
 from companion.grade import messages
+from companion.grade.code import needed
 from companion.grade.codec import LARGEST, Odd, decode, encode
 from companion.grade.confinement import Confinement, clean_environment, end, is_alive, remove
 from companion.grade.entry import begin
@@ -28,6 +29,7 @@ from companion.grade.users import own_user
 WARM = "companion.grade.warm"
 BOOT = 60.0  # seconds until a child is ready; a fork takes some hundredths, a new interpreter on a busy machine more
 _TRIES = 3
+_FOR_CELLS = 0.8  # of the time that is left; the rest is for the answers
 
 _FOREIGN = (-signal.SIGTERM, -9)  # SIGKILL, which Windows has not
 
@@ -87,9 +89,12 @@ class Lost:
 
 @dataclass
 class Examined:
-    """What came of a submission: an entry for each exercise, and the cells that failed."""
+    """What came of a submission: for each exercise its answers, and the cells that failed.
 
-    answers: dict[str, Attempt | Undefined | Lost] = field(default_factory=dict)
+    An exercise has two answers where the one that was checked last is not the one that has the name in the end.
+    """
+
+    answers: dict[str, list[Attempt] | Undefined | Lost] = field(default_factory=dict)
     problems: list[tuple[int, str]] = field(default_factory=list)
     seconds: float = 0.0
 
@@ -122,8 +127,8 @@ class Examiner:
     def examine(self, cells: Sequence[tuple[int, str]], questions: Sequence[Question]) -> Examined:
         """Run the cells, then try the answer to each question.
 
-        When the process dies at an exercise, this one is lost, and another process is asked for the rest. When it dies
-        in a cell, all are lost.
+        When the process dies at an exercise, this one is lost unless it has an answer already, and another process is
+        asked for the rest. When it dies in a cell, all that are left are lost.
 
         Raises:
             Stopped: after :meth:`stop`.
@@ -135,10 +140,10 @@ class Examiner:
             asked: Question | None = None
             try:
                 with _Child(self, start + self.limits.total) as child:
-                    found.problems = child.run_cells(cells)
+                    found.problems = child.run_cells(cells, questions)
                     while left:
                         asked = left[0]
-                        found.answers[asked.exercise] = child.ask(asked)
+                        child.ask(asked, found.answers)
                         left.pop(0)
             except Ended as ended:
                 if self._stopping:
@@ -146,10 +151,11 @@ class Examiner:
                 if ended.foreign and again:  # another submission's doing, or the system's: once more
                     again = False
                 elif asked is None or time.monotonic() >= start + self.limits.total:
-                    found.answers.update((question.exercise, Lost(str(ended))) for question in left)
+                    for question in left:
+                        found.answers.setdefault(question.exercise, Lost(str(ended)))
                     left = []
                 else:
-                    found.answers[asked.exercise] = Lost(str(ended))
+                    found.answers.setdefault(asked.exercise, Lost(str(ended)))
                     left.pop(0)
         found.seconds = time.monotonic() - start
         return found
@@ -213,13 +219,16 @@ class _Child:
             finally:
                 theirs.close()
 
-    def run_cells(self, cells: Sequence[tuple[int, str]]) -> list[tuple[int, str]]:
+    def run_cells(self, cells: Sequence[tuple[int, str]], questions: Sequence[Question]) -> list[tuple[int, str]]:
         """The cells that failed, each with the reason."""
         problems: list[tuple[int, str]] = []
         numbers = {number for number, _ in cells}
         if self._receive(BOOT, "the start") != {"ready": True}:
             raise self._odd()
-        self._send({"cells": [list(cell) for cell in cells], "seconds": self._limits.cell})
+        asked = {question.name for question in questions}
+        total = max(self._deadline - time.monotonic(), 0.1) * _FOR_CELLS
+        sent = [[number, source, needed(source, asked)] for number, source in cells]
+        self._send({"cells": sent, "seconds": self._limits.cell, "total": total})
         place = "the first cell"
         for _ in range(2 * len(cells) + 1):
             match self._receive(self._limits.cell + self._limits.grace, place):
@@ -233,18 +242,35 @@ class _Child:
                     break
         raise self._odd()
 
-    def ask(self, question: Question) -> Attempt | Undefined:
-        """What came of trying the answer."""
+    def ask(self, question: Question, answers: dict[str, list[Attempt] | Undefined | Lost]) -> None:
+        """Try each answer to the question, and write down what came of it as soon as it is known."""
+        attempts: list[Attempt] = []
+        for number in range(2):
+            match self._tried(question, number):
+                case None if not attempts:
+                    answers[question.exercise] = Undefined()
+                    return
+                case (attempt, count):
+                    attempts.append(attempt)
+                    answers[question.exercise] = attempts
+                    if count == 1:
+                        return
+                case _:
+                    raise self._odd()
+
+    def _tried(self, question: Question, number: int) -> tuple[Attempt, int] | None:
+        """What came of trying an answer, and how many there are; None where there is none."""
         limits = self._limits
         cases = messages.from_cases(question.cases)
-        self._send({"name": question.name, "cases": cases, "seconds": limits.answer})
+        asked = {"exercise": question.exercise, "name": question.name, "answer": number}
+        self._send({**asked, "cases": cases, "seconds": limits.answer})
         names = {name for case in question.cases for name in case.arguments}
         try:
             match self._receive(limits.answer + limits.grace, f"the answer {question.name}"):
                 case {"undefined": True}:
-                    return Undefined()
-                case {"attempt": attempt}:
-                    return messages.to_attempt(attempt, len(question.cases), tuple(names))
+                    return None
+                case {"attempt": attempt, "answers": 1 | 2 as count}:
+                    return messages.to_attempt(attempt, len(question.cases), tuple(names)), int(count)
         except Odd:
             pass
         raise self._odd()

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -17,16 +18,18 @@ from companion.grade.texts import clean
 
 LARGEST_FILE = 64 * 2**20  # a notebook with many pictures has some MB
 LARGEST_CODE = 4 * 2**20
-_SKIPPED = ("__MACOSX",)  # beside what starts with a dot
+MOST = 4  # notebooks of a student and a chapter that are graded
+_SKIPPED = ("__MACOSX", "Thumbs.db", "desktop.ini")  # beside what starts with a dot
 _SETUP = "setup"  # the tag of the cell that installs what is missing on Colab
 
 
 @dataclass(frozen=True)
 class Submission:
-    """What one student handed in: paths of notebooks, in order."""
+    """What one student handed in: paths of notebooks, in order, and names of files that are none."""
 
     student: str
-    paths: tuple[Path, ...]
+    paths: tuple[Path, ...] = ()
+    others: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,7 @@ class Notebook:
         cells: number of each code cell in the notebook, from 1, and its source.
         chapter: the chapter that it says it is of, or that its names speak of; None where neither says anything.
         cohort: the cohort that it says it is of.
+        is_books: whether it says that it is one of the book's own.
         fault: why it cannot be read; '' where it can.
     """
 
@@ -45,28 +49,69 @@ class Notebook:
     cells: tuple[tuple[int, str], ...] = ()
     chapter: str | None = None
     cohort: str | None = None
+    is_books: bool = False
     fault: str = ""
 
 
 def find(folder: Path) -> list[Submission]:
     """The submissions in a folder, by student: NAME.ipynb, or a folder NAME with notebooks at any depth.
 
+    A file that is no notebook is a submission, too, if its student has handed in nothing else.
+
     Raises:
-        ValueError: when there is none.
+        ValueError: when there is no notebook, and no folder.
     """
     if not folder.is_dir():
         raise ValueError(f"{folder} is no folder")
     found: dict[str, list[Path]] = {}
+    others: dict[str, list[str]] = {}
     for entry in sorted(folder.iterdir()):
         if _is_skipped(entry.name):
             continue
         if entry.is_dir():
             found.setdefault(entry.name, []).extend(notebooks_under(entry))
+            others.setdefault(entry.name, []).extend(others_under(entry))
         elif _is_notebook(entry):
             found.setdefault(entry.stem, []).append(entry)
+        elif entry.is_file():
+            others.setdefault(re.sub(r"\.ipynb$", "", entry.stem, flags=re.IGNORECASE), []).append(entry.name)
     if not found:
         raise ValueError(f"{folder} holds no notebook (*.ipynb) and no folder of a student")
-    return [Submission(student, tuple(paths)) for student, paths in sorted(found.items())]
+    students = sorted({*found, *others})
+    return [Submission(s, tuple(found.get(s, ())), tuple(others.get(s, ()))) for s in students]
+
+
+def listed(path: Path) -> list[str]:
+    """The students in a file that has a name a line.
+
+    Raises:
+        ValueError: when it cannot be read, or holds no name.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(f"--students: {path}: {error}") from None
+    names = [name for line in lines if (name := _normal(line.strip()))]
+    if not names:
+        raise ValueError(f"--students: {path} holds no name")
+    return list(dict.fromkeys(names))
+
+
+def compared(found: Sequence[Submission], names: Sequence[str]) -> tuple[list[Submission], list[str]]:
+    """An empty submission for each of these students who handed in nothing, and those who are not on the list.
+
+    A folder such as 'Anna Ek_1234_assignsubmission_file_' is Anna Ek's.
+    """
+    seen = {name for s in found for name in (_normal(s.student), _normal(s.student.split("_")[0]))}
+    absent = [Submission(name) for name in names if name not in seen]
+    known = set(names)
+    strange = [s.student for s in found if not known & {_normal(s.student), _normal(s.student.split("_")[0])}]
+    return absent, strange
+
+
+def _normal(name: str) -> str:
+    """A name as it is compared: letters with marks are written in several ways."""
+    return unicodedata.normalize("NFC", name)
 
 
 def notebooks_under(folder: Path) -> list[Path]:
@@ -74,6 +119,15 @@ def notebooks_under(folder: Path) -> list[Path]:
     for place, folders, files in os.walk(folder):  # does not follow links
         folders[:] = sorted(name for name in folders if not _is_skipped(name))
         found += [path for name in sorted(files) if _is_notebook(path := Path(place, name))]
+    return found
+
+
+def others_under(folder: Path) -> list[str]:
+    """The names of files in a folder that are no notebooks."""
+    found = []
+    for place, folders, files in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not _is_skipped(name))
+        found += [n for n in sorted(files) if not _is_skipped(n) and not _is_notebook(Path(place, n))]
     return found
 
 
@@ -87,7 +141,7 @@ def _is_notebook(path: Path) -> bool:
 
 def digest(submission: Submission) -> str:
     """Changes with the bytes and the names of the notebooks."""
-    total = hashlib.sha256()
+    total = hashlib.sha256("\n".join(submission.others).encode("utf-8", "surrogateescape"))
     for path in submission.paths:
         total.update(os.fsencode(path.name) + b"\0")
         try:
@@ -122,7 +176,8 @@ def read(path: Path) -> Notebook:
     chapter = (
         named if isinstance(named, str) and catalogue.of_chapter(named) else guessed([source for _, source in cells])
     )
-    return Notebook(path, cells, chapter, str(cohort) if isinstance(cohort, int | str) else None)
+    said = str(cohort) if isinstance(cohort, int | str) else None
+    return Notebook(path, cells, chapter, said, is_books=isinstance(named, str) and said is None)
 
 
 def _metadata(content: dict[str, Any]) -> dict[str, Any]:
@@ -175,8 +230,10 @@ def in_shard(student: str, shard: tuple[int, int]) -> bool:
     return int(hashlib.sha256(clean(student).encode()).hexdigest(), 16) % count == number - 1
 
 
-def chosen(notebooks: Sequence[Notebook], chapter: str | None) -> tuple[list[tuple[str, Notebook]], list[str]]:
-    """Which notebooks of a student count, one a chapter, and remarks on those that do not.
+def chosen(notebooks: Sequence[Notebook], chapter: str | None) -> tuple[list[tuple[str, list[Notebook]]], list[str]]:
+    """Which notebooks of a student are graded, by chapter, and remarks on those that are not.
+
+    Of several notebooks of a chapter the best counts; no more than ``MOST`` are tried.
 
     Args:
         notebooks: all that the student handed in.
@@ -198,8 +255,8 @@ def chosen(notebooks: Sequence[Notebook], chapter: str | None) -> tuple[list[tup
     counted = []
     for own, group in sorted(groups.items()):
         ordered = sorted(group, key=lambda n: (bool(n.fault), n.path.stem != own, str(n.path)))
-        counted.append((own, ordered[0]))
-        if len(ordered) > 1:
-            left = ", ".join(n.path.name for n in ordered[1:])
-            remarks.append(f"several notebooks of this chapter: {ordered[0].path.name} was graded, and not {left}")
+        counted.append((own, ordered[:MOST]))
+        if len(ordered) > MOST:
+            left = ", ".join(n.path.name for n in ordered[MOST:])
+            remarks.append(f"more than {MOST} notebooks of this chapter; not graded: {left}")
     return counted, remarks

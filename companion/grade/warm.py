@@ -5,6 +5,7 @@ A child that has given up its rights may be unable to read the installation, and
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import importlib
 import os
@@ -14,17 +15,27 @@ import sys
 import companion
 
 _OF_PYTHON = (
-    *("collections", "copy", "ctypes", "dataclasses", "datetime", "fractions", "functools", "heapq", "inspect"),
-    *("itertools", "json", "math", "operator", "pathlib", "pickle", "random", "re", "statistics", "string"),
-    *("subprocess", "textwrap", "threading", "time", "traceback", "typing", "unittest", "urllib.request"),
+    *("abc", "argparse", "array", "ast", "asyncio", "base64", "bisect", "calendar", "cmath", "collections", "colorsys"),
+    *("concurrent.futures", "configparser", "contextlib", "copy", "csv", "ctypes", "dataclasses", "datetime"),
+    *("decimal", "difflib", "dis", "doctest", "encodings.idna", "encodings.latin_1", "encodings.utf_8_sig", "enum"),
+    *("fractions", "functools", "getpass", "glob", "gzip", "hashlib", "heapq", "html", "inspect", "io", "itertools"),
+    *("json", "keyword", "linecache", "locale", "logging", "math", "multiprocessing.pool", "numbers", "operator"),
+    *("pathlib", "pdb", "pickle", "platform", "pprint", "queue", "random", "re", "reprlib", "secrets", "shelve"),
+    *("shutil", "signal", "statistics", "string", "struct", "subprocess", "tempfile", "textwrap", "threading", "time"),
+    *("timeit", "tokenize", "traceback", "typing", "unicodedata", "unittest.mock", "urllib.request", "uuid"),
+    *("warnings", "weakref", "xml.etree.ElementTree", "zipfile", "zoneinfo"),
 )
+_OF_NUMPY = ("numpy.fft", "numpy.linalg", "numpy.ma", "numpy.polynomial", "numpy.random", "numpy.testing")
 _APART = ("exercises", "grade")
 
 for _module in pkgutil.iter_modules(companion.__path__):
     if _module.name not in _APART:
         importlib.import_module(f"companion.{_module.name}")
-for _name in ("companion.grade.child", *_OF_PYTHON, "numpy.testing"):
+for _name in ("companion.grade.child", *_OF_NUMPY):
     importlib.import_module(_name)
+for _name in _OF_PYTHON:
+    with contextlib.suppress(ImportError):  # a Python that was built without it
+        importlib.import_module(_name)
 
 if hasattr(os, "setsid") and any("multiprocessing.forkserver" in word for word in sys.orig_argv):
     os.setsid()  # a submission that ends the group of its parent does not reach the grader

@@ -9,7 +9,7 @@ import notebooks
 import pytest
 
 import companion
-from companion.exercises.model import Case, Drawn, Exercise, Key, Misconception, options
+from companion.exercises.model import Case, Drawn, Exercise, Key, Misconception
 
 TEXT = """\
 ---
@@ -495,40 +495,3 @@ def test_the_command_for_a_class(book, capsys, monkeypatch, tmp_path):
     for half in (["--cohort", "2027"], ["--out", str(out)], ["--unlike", "2026"]):
         with pytest.raises(SystemExit):
             tool.main(half)
-
-
-def class_with(exercise, option):
-    """The name of a class that is asked this."""
-    return next(name for name in map(str, range(99)) if options(exercise, name) == option)
-
-
-def test_the_versions_of_an_exercise_are_counted(monkeypatch):
-    assert tool.versions(TIMES) == 1
-    three = Exercise("three", "small", "three", "Three", "open", {"a": (1, 2, 3, 4), "b": ("x", "y", "z")}, _times)
-    assert tool.versions(three) == 3 * 2
-    assert tool.versions(REPAIRED) == 9, "as many as are drawn"
-
-
-def test_the_command_lists_versions_and_what_two_classes_share(book, capsys, monkeypatch):
-    choice = Exercise("times", "small", "times", "A product", "complete", {"factor": (2, 3, 4)}, _times)
-    monkeypatch.setattr(tool, "of_chapter", lambda name: [choice, REPAIRED])
-    monkeypatch.setattr(tool, "chapters_with_exercises", lambda root=book: ["small"])
-    assert tool.main(["--versions"]) == 0
-    table = capsys.readouterr().out
-    assert "0 of 2 exercises have one only" in table
-    assert [line.split() for line in table.splitlines()[1:]] == [["small"], ["times", "2"], ["repaired", "9"]]
-    same = [name for name in map(str, range(99)) if options(choice, name) == options(choice, "0")]
-    other = class_with(choice, {"factor": 7 - options(choice, "0")["factor"]})
-    assert tool.main(["--cohort", same[1], "--unlike", "0", "--unlike", other]) == 0
-    said = capsys.readouterr().out.split(f"{same[1]} and {other} are asked the same")
-    assert said[0].startswith(f"{same[1]} and 0 are asked the same in ") and "  small: times" in said[0]
-    assert "a class named" in said[0] and "times" not in said[1]
-    assert not (book / "exercises" / "small.ipynb").exists()
-
-
-def test_an_exercise_of_one_version_is_told(book, monkeypatch):
-    monkeypatch.setattr(tool, "of_chapter", lambda name: [TIMES])
-    assert tool.alike_told(["small"], "a", "b").splitlines() == [
-        "a and b are asked the same in 1 of 1 exercises",
-        "  small: times (has one version)",
-    ]

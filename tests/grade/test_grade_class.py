@@ -45,7 +45,7 @@ def run(*arguments):
 
 
 def rows(path):
-    with path.open(encoding="utf-8", newline="") as file:
+    with path.open(encoding="utf-8-sig", newline="") as file:
         return {row["student"]: row for row in csv.DictReader(file)}
 
 
@@ -67,6 +67,7 @@ def test_a_class_is_graded_into_a_table_a_page_and_a_file_each(folder, tmp_path,
     }
     assert {row["out of"] for row in table.values()} == {"3"}
     assert table["anna"]["remarks"] == ""
+    assert table["dora"]["remarks"] == "the notebook defines no `total`, `number`"
     assert table["emil"]["remarks"] == "the file is not JSON"
     assert table["fay"]["remarks"] == "it ended its own process (exit status 1), at cell 8"
     assert table["a&amp;b"]["remarks"] == "cell 7: ZeroDivisionError: division by zero (line 1: 1 / 0)"
@@ -121,10 +122,14 @@ def test_nothing_is_overwritten_without_being_asked(folder, tmp_path, capsys):
     assert "grades.csv, grades.html, grades-students exist already" in capsys.readouterr().err
     assert out.read_text(encoding="utf-8") == "edited by hand"
     assert {path: path.stat().st_mtime_ns for path in before} == before
-    (tmp_path / "grades-students" / "long gone.json").write_text("{}", encoding="utf-8")
+    students = tmp_path / "grades-students"
+    for name in ("anna.json", "anna.txt"):
+        (students / name).rename(students / name.replace("anna", "long gone"))
+    (students / "mine.json").write_text("{}", encoding="utf-8")
     assert run(folder, "--out", out, "--overwrite") == 0
     assert list(rows(out)) == sorted(CLASS)
-    assert {path.stem for path in (tmp_path / "grades-students").iterdir()} == set(CLASS)
+    written = {f"{name}{ending}" for name in CLASS for ending in (".json", ".txt")}
+    assert {path.name for path in students.iterdir()} == written | {"mine.json"}
 
 
 def count_marks(monkeypatch):
@@ -172,6 +177,10 @@ def test_shards_joined_are_the_whole(folder, tmp_path, capsys):
     assert run("--merge", "--out", out) == 0
     assert out.read_bytes() == (tmp_path / "whole.csv").read_bytes()
     assert (tmp_path / "grades.html").read_bytes() == (tmp_path / "whole.html").read_bytes()
+    for path in (tmp_path / "whole-students").iterdir():
+        if path.suffix == ".txt":
+            assert (tmp_path / "grades-students" / path.name).read_bytes() == path.read_bytes()
+    assert {path.stem for path in (tmp_path / "grades-students").glob("*.json")} == set(CLASS)
     assert run("--merge", "--out", out) == 2
     assert run("--merge", "--out", out, "--overwrite") == 0
 
@@ -217,8 +226,8 @@ FAILS_HIDDEN = "def scaled(x):\n    return 2 * x if x.size and x[0] < 1000 else 
 def test_hidden_checks_count_and_tell_no_number(tmp_path):
     checks = tmp_path / "checks.py"
     checks.write_text(CASES, encoding="utf-8")
-    fails = (*school.RIGHT, FAILS_HIDDEN)
-    raises = (*school.RIGHT, "def scaled(x):\n    return 2 * x if x[0] < 1000 else 1 / 0 * x")
+    fails = (*school.RIGHT[:-1], FAILS_HIDDEN)
+    raises = (*school.RIGHT[:-1], "def scaled(x):\n    return 2 * x if x[0] < 1000 else 1 / 0 * x")
     folder = school.hand_in(tmp_path / "class", fails=fails, raises=raises, right=school.RIGHT, wrong=CLASS["bert"])
     out = tmp_path / "grades.csv"
     assert run(folder, "--out", out, "--checks", checks) == 0
@@ -381,4 +390,4 @@ def test_an_interrupted_run_keeps_what_is_done(tmp_path, monkeypatch, capsys):
     assert run(folder, "--out", out, "--jobs", "2") == grader.INTERRUPTED
     assert time.monotonic() - start < 7
     assert "1 of 5 are graded; --resume goes on from there" in capsys.readouterr().err
-    assert not out.exists() and [path.name for path in done.parent.iterdir()] == ["anna.json"]
+    assert not out.exists() and {path.name for path in done.parent.iterdir()} == {"anna.json", "anna.txt"}

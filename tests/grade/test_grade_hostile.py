@@ -80,13 +80,15 @@ class Hostile:
 
 
 def after(*cells):
-    return (*school.RIGHT, *cells)
+    """A right notebook whose answers are checked only after these cells, so that what they do to answers counts."""
+    return (*school.RIGHT[:-1], "0", *cells, school.CHECKS)
 
 
 DIES_WHEN_ASKED = "def total(x):\n    import os\n    os._exit(9)"
 HOSTILE = {
     "exits_at_once": Hostile(after("import os\nos._exit(3)"), 0, "ended its own process (exit status 3), at cell 7"),
-    "exits_when_asked": Hostile((*school.RIGHT, DIES_WHEN_ASKED), 2, "exit status 9"),
+    "exits_when_asked": Hostile(after(DIES_WHEN_ASKED), 2, "exit status 9"),
+    "exits_after_the_check": Hostile((*school.RIGHT, DIES_WHEN_ASKED), 3),
     "endless": Hostile(after("while True:\n    pass"), 3, "cell 7: stopped after 1 second"),
     "endless_answer": Hostile(after("def total(x):\n    while True:\n        pass"), 2),
     "catches_all": Hostile(after(CATCHES_ALL), 0, "did not end, and could not be interrupted, at cell 7"),
@@ -229,10 +231,27 @@ def test_the_teachers_environment_is_not_handed_down(tmp_path, monkeypatch):
     assert os.environ["UNROLLED_TEST_PASSWORD"] == "secret"
 
 
+SHORT = school.Limits(total=3, cell=1, answer=0.5, grace=1)
+
+
+@needs_unix
 def test_a_submission_that_takes_too_long_in_all_is_ended(tmp_path, monkeypatch):
     school.use(monkeypatch)
-    slow = tuple(f"import time\ntime.sleep(0.9)  # {n}" for n in range(9))
-    limits = school.Limits(total=3, cell=1, answer=0.5, grace=1)
-    record = school.mark_all(school.hand_in(tmp_path / "class", sloth=school.RIGHT + slow), limits=limits)["sloth"]
+    block = "import signal, time\nsignal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGALRM})\ntime.sleep(1.7)"
+    folder = school.hand_in(tmp_path / "class", sloth=school.RIGHT + (block, block))
+    record = school.mark_all(folder, limits=SHORT)["sloth"]
     assert school.score(record) == 0
     assert "it took longer than 3 seconds, at cell" in school.told(record)
+
+
+def test_slow_cells_cost_no_points_where_answers_do_not_need_them(tmp_path, monkeypatch):
+    school.use(monkeypatch)
+    loops = ("while True:\n    pass",) * 4
+    naps = ("import time",) + ("time.sleep(0.6)",) * 8
+    first = {"loops": school.RIGHT[:1] + loops + school.RIGHT[1:], "naps": naps + school.RIGHT}
+    records = school.mark_all(school.hand_in(tmp_path / "class", **first), limits=SHORT)
+    for student, record in records.items():
+        assert school.score(record) == 3, (student, school.told(record))
+        assert "not run, because more than half of the time was gone" in school.told(record)
+    assert "cell 3: stopped after 1 seconds" in school.told(records["loops"])
+    assert "cell 3:" not in school.told(records["naps"])

@@ -24,6 +24,8 @@ def test_a_class_is_files_and_folders(tmp_path):
     school.hand_in(tmp_path / "dora" / ".ipynb_checkpoints", old="")
     school.hand_in(tmp_path / "__MACOSX", anna="")
     (tmp_path / "README.md").write_text("", encoding="utf-8")
+    for name in ("Thumbs.db", "eve.ipynb.txt", "carl/notes.txt"):
+        (tmp_path / name).write_text("", encoding="utf-8")
     (tmp_path / ".hidden.ipynb").write_text("", encoding="utf-8")
     found = {s.student: [path.name for path in s.paths] for s in submissions.find(tmp_path)}
     assert found == {
@@ -31,10 +33,17 @@ def test_a_class_is_files_and_folders(tmp_path):
         "bert": ["bert.ipynb"],
         "carl": ["first.ipynb", "second.ipynb"],
         "dora": [],
+        "README": [],
+        "eve": [],
     }
+    others = {s.student: s.others for s in submissions.find(tmp_path) if s.others}
+    assert others == {"README": ("README.md",), "carl": ("notes.txt",), "eve": ("eve.ipynb.txt",)}
 
 
 def test_no_class_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="holds no notebook"):
+        submissions.find(tmp_path)
+    (tmp_path / "anna.html").write_text("", encoding="utf-8")
     with pytest.raises(ValueError, match="holds no notebook"):
         submissions.find(tmp_path)
     with pytest.raises(ValueError, match="is no folder"):
@@ -125,22 +134,41 @@ school_path = submissions.Path("class")
 
 def test_of_several_notebooks_the_one_of_the_chapter_counts():
     a, b, old = named("a", "arithmetic"), named("b", "geometry"), named("old", "arithmetic")
-    assert submissions.chosen([a, b], "arithmetic") == ([("arithmetic", a)], ["not graded: b.ipynb"])
-    assert submissions.chosen([a, b], None) == ([("arithmetic", a), ("geometry", b)], [])
+    assert submissions.chosen([a, b], "arithmetic") == ([("arithmetic", [a])], ["not graded: b.ipynb"])
+    assert submissions.chosen([a, b], None) == ([("arithmetic", [a]), ("geometry", [b])], [])
     right = named("arithmetic", "arithmetic")
     counted, remarks = submissions.chosen([a, old, right], "arithmetic")
-    assert counted == [("arithmetic", right)]
-    assert remarks == ["several notebooks of this chapter: arithmetic.ipynb was graded, and not a.ipynb, old.ipynb"]
+    assert (counted, remarks) == ([("arithmetic", [right, a, old])], [])
     broken = named("aa", None, "the file is empty")
-    assert submissions.chosen([broken, old], "arithmetic")[0] == [("arithmetic", old)]
+    assert submissions.chosen([broken, old], "arithmetic")[0] == [("arithmetic", [old, broken])]
+
+
+def test_only_so_many_notebooks_of_a_student_are_graded():
+    many = [named(name, "arithmetic") for name in "fedcba"]
+    (group,), remarks = submissions.chosen(many, "arithmetic")
+    assert [notebook.path.stem for notebook in group[1]] == ["a", "b", "c", "d"]
+    assert remarks == ["more than 4 notebooks of this chapter; not graded: e.ipynb, f.ipynb"]
 
 
 def test_a_single_notebook_is_graded_for_what_the_teacher_says():
     only = named("b", "geometry")
     counted, remarks = submissions.chosen([only], "arithmetic")
-    assert counted == [("arithmetic", only)]
+    assert counted == [("arithmetic", [only])]
     assert remarks == ["the notebook says that it is of geometry"]
     assert submissions.chosen([], "arithmetic") == ([], [])
+
+
+def test_who_is_missing_and_who_is_not_on_the_list(tmp_path):
+    path = tmp_path / "students.txt"
+    path.write_text("\ufeffZoë Ünal\n\nanna \nbert\nanna\n", encoding="utf-8")
+    names = submissions.listed(path)
+    assert names == ["Zoë Ünal", "anna", "bert"]
+    found = [submissions.Submission(n) for n in ("anna", "Zoe\u0308 U\u0308nal_1234_file_", "stray")]
+    assert submissions.compared(found, names) == ([submissions.Submission("bert")], ["stray"])
+    path.write_text("\n", encoding="utf-8")
+    for place, message in ((path, "holds no name"), (tmp_path / "none.txt", "--students")):
+        with pytest.raises(ValueError, match=message):
+            submissions.listed(place)
 
 
 def test_shards_share_out_all_students():

@@ -131,8 +131,16 @@ def key(exercise: Exercise, cohort: Cohort = None, occasion: Occasion = "check",
 
 def _choose(among: Sequence[Any] | Drawn, cohort: Cohort, rng: np.random.Generator) -> Any:
     if isinstance(among, Drawn):
-        return among.book if cohort is None else among.draw(rng)
+        return among.book if cohort is None else _another(among, rng)
     return among[0] if cohort is None else among[1 + int(rng.integers(len(among) - 1))]
+
+
+def _another(among: Drawn, rng: np.random.Generator) -> Any:
+    """What is drawn, as often as it takes to get something else than the book's."""
+    while True:
+        drawn = among.draw(rng)
+        if repr(drawn) != repr(among.book):
+            return drawn
 
 
 def _generator(*parts: object) -> np.random.Generator:

@@ -1,4 +1,4 @@
-"""How many weights have four networks?."""
+"""How many weights four networks have."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def _two_sizes(rng: np.random.Generator) -> tuple[int, int]:
     "parameters-gated",
     chapter="gated-variants",
     name="counts",
-    title="How many weights have four networks?",
+    title="How many weights do four networks have?",
     kind="predict",
     ask={"sizes": Drawn((4, 10), _two_sizes)},
 )

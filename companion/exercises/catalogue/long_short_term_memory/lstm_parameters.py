@@ -1,4 +1,4 @@
-"""How many weights?."""
+"""How many weights?"""
 
 from __future__ import annotations
 

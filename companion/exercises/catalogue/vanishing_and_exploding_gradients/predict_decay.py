@@ -1,4 +1,4 @@
-"""How far does it reach?."""
+"""How far does it reach?"""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@ import os
 import sys
 from pathlib import Path
 
+import pytest
 from hypothesis import settings
 from xdist.scheduler import LoadScopeScheduling
 
@@ -33,5 +34,6 @@ class Grouped(LoadScopeScheduling):
         return next((name for name, files in GROUPS.items() if file.endswith(files)), nodeid)
 
 
+@pytest.hookimpl(optionalhook=True)  # the mutants' tests run without pytest-xdist
 def pytest_xdist_make_scheduler(config, log):
     return Grouped(config, log) if config.getvalue("dist") == "load" else None

@@ -17,8 +17,8 @@ def versions(exercise: Exercise) -> int:
         if isinstance(among, Drawn):
             count *= len({repr(options(exercise, f"class {n}")[name]) for n in range(DRAWS)})
         else:
-            count *= len(among) - 1
-    return count
+            count *= len(among)
+    return count if any(isinstance(among, Drawn) for among in exercise.ask.values()) else count - 1
 
 
 def versions_told(chapters: Iterable[str]) -> str:

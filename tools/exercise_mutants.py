@@ -31,7 +31,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import numpy as np
 from exercise_notebooks import Section, Text, is_exercise, read, solved_code
 from exercise_operators import LEARNERS
-from exercise_score import Question
+from exercise_score import CHANGED, Question, all_changed
 from mutation_operators import Mutant, mutants_of
 
 from companion.exercises.attempts import attempt, last_line
@@ -44,7 +44,7 @@ from companion.exercises.worked import fill, wording
 
 ROOT = Path(__file__).resolve().parents[1]
 LISTED = Path("tests", "exercises", "equivalent.toml")
-QUESTIONS = (Question(None), Question(2027))
+LABELS = (str(Question(None)), CHANGED)  # of the questions whose solutions are broken
 SECONDS = 0.3  # for all cases of a mutant; a right answer takes some milliseconds
 
 PASSED, LISTED_MISTAKE, FORM, SIDE = "passed", "misconception", "form", "side effect"
@@ -67,6 +67,11 @@ _OF_FINDING = {  # what a finding's kind counts as
 @cache
 def text_of(chapter: str) -> Text:
     return read(ROOT, chapter)
+
+
+def asked(exercise: Exercise) -> tuple[Question, Question]:
+    """The book's question, and one of which no option is the book's."""
+    return Question(None), all_changed(exercise)
 
 
 @dataclass(frozen=True)
@@ -231,7 +236,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     chosen = parser.parse_args(arguments)
     known, begun = listed(), time.monotonic()
     wanted = [exercise for exercise in exercises().values() if exercise.id in (chosen.ids or exercises())]
-    found = [r for exercise in wanted for question in QUESTIONS for r in results(exercise, question)]
+    found = [r for exercise in wanted for question in asked(exercise) for r in results(exercise, question)]
     for result in found:
         if chosen.show in ("all", result.verdict):
             print(f"\n{result.id}    [{result.question}: {result.verdict}]\n{result.report}")

@@ -1,6 +1,7 @@
 """How well the exercises tell right from wrong: counts, the share of wrong answers recognised, and the time of a check.
 
-    python tools/exercise_score.py
+    python tools/exercise_score.py            in a test run
+    python tools/exercise_score.py --every    every combination of options, a minute or two
 
 Submits every listed misconception and every right form to every question that a class can be asked (each option changed
 alone, and a few classes). The tests fail for a single one that is not recognised; this prints how many there are.
@@ -8,6 +9,8 @@ alone, and a few classes). The tests fail for a single one that is not recognise
 
 from __future__ import annotations
 
+import argparse
+import itertools
 import os
 import statistics
 import sys
@@ -25,9 +28,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from companion.exercises.attempts import attempt
 from companion.exercises.catalogue import exercises
 from companion.exercises.judging import Rubric, judge, prepare
-from companion.exercises.model import Cohort, Drawn, Exercise
+from companion.exercises.model import Cohort, Drawn, Exercise, generator
 from companion.exercises.report import Report, capital
 
+CHANGED = "all changed"
 COHORTS: tuple[Cohort, ...] = ("autumn", 2027, 2028)
 
 
@@ -53,7 +57,30 @@ def questions(exercise: Exercise) -> Iterator[Question]:
         if not isinstance(among, Drawn):
             for number, option in enumerate(among[1:], start=1):
                 yield Question(None, ((name, option),), f"{name}, option {number}")
+    yield all_changed(exercise)
     yield from map(Question, COHORTS)
+
+
+def combinations(exercise: Exercise) -> Iterator[Question]:
+    """Every combination of the listed options, twice where numbers are drawn besides."""
+    names = [name for name, among in exercise.ask.items() if not isinstance(among, Drawn)]
+    listed = [among for among in exercise.ask.values() if not isinstance(among, Drawn)]
+    for chosen in itertools.product(*listed):
+        changed = tuple(zip(names, chosen, strict=True))
+        if len(names) == len(exercise.ask):
+            yield Question(None, changed, ", ".join(map(str, chosen)))
+        else:
+            yield from (Question(cohort, changed, f"class {cohort}") for cohort in COHORTS[:2])
+
+
+def all_changed(exercise: Exercise) -> Question:
+    """A question of which no option is the book's."""
+    rng = generator(exercise.id, 2027, "options")
+    changed = [
+        (name, among.draw(rng) if isinstance(among, Drawn) else among[1 + int(rng.integers(len(among) - 1))])
+        for name, among in exercise.ask.items()
+    ]
+    return Question(2027, tuple(changed), CHANGED)
 
 
 def submit(rubric: Rubric, answer: Any) -> Report:
@@ -72,17 +99,23 @@ def is_recognised(rubric: Rubric, position: int) -> bool:
     )
 
 
-def main() -> int:
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--every", action="store_true", help="every combination of options")
+    asks = combinations if parser.parse_args(arguments).every else questions
     known = exercises()
     recognised = wrong = passed = right = asked = listed = 0
     took = []
     for exercise in known.values():
         listed += len(prepare(exercise).key.misconceptions)
-        for question in questions(exercise):
+        for question in asks(exercise):
             asked += 1
             rubric = question.rubric(exercise)
             wrong += len(rubric.key.misconceptions)
-            recognised += sum(is_recognised(rubric, i) for i in range(len(rubric.key.misconceptions)))
+            missed = [m.name for i, m in enumerate(rubric.key.misconceptions) if not is_recognised(rubric, i)]
+            recognised += len(rubric.key.misconceptions) - len(missed)
+            for name in missed:
+                print(f"not recognised: {exercise.id}, {question}: {name}")
             forms = (rubric.key.answer, *rubric.key.also_right)
             right += len(forms)
             passed += sum(bool(submit(rubric, form)) for form in forms)

@@ -2,7 +2,7 @@
 
 An exercise is one function in the module of its chapter (companion/exercises/catalogue). It receives a generator of
 random numbers and one option for each name under ``ask``, and returns the :class:`Key` to that question. The first
-option of each name is the book's; a cohort of students gets others, so that the book's solution is wrong for them.
+option of each name is the book's; a cohort of students gets at least one other, for which the book's solution is wrong.
 """
 
 from __future__ import annotations
@@ -119,20 +119,27 @@ def exercise(
 
 
 def options(exercise: Exercise, cohort: Cohort = None) -> dict[str, Any]:
-    """What is asked of a cohort: for each name an option that is not the book's; the book's for None."""
-    rng = _generator(exercise.id, cohort, "options")
-    return {name: _choose(among, cohort, rng) for name, among in exercise.ask.items()}
+    """What is asked of a cohort: at least one option is not the book's, and no drawn number is; the book's for None."""
+    rng = generator(exercise.id, cohort, "options")
+    while True:
+        chosen = {name: _choose(among, cohort, rng) for name, among in exercise.ask.items()}
+        if cohort is None or any(_differs(chosen[name], among) for name, among in exercise.ask.items()):
+            return chosen
 
 
 def key(exercise: Exercise, cohort: Cohort = None, occasion: Occasion = "check", **replaced: Any) -> Key:
     """The key to a cohort's question. Grading draws other inputs than checking; ``replaced`` sets options by hand."""
-    return exercise.build(_generator(exercise.id, cohort, occasion), **{**options(exercise, cohort), **replaced})
+    return exercise.build(generator(exercise.id, cohort, occasion), **{**options(exercise, cohort), **replaced})
 
 
 def _choose(among: Sequence[Any] | Drawn, cohort: Cohort, rng: np.random.Generator) -> Any:
     if isinstance(among, Drawn):
         return among.book if cohort is None else _another(among, rng)
-    return among[0] if cohort is None else among[1 + int(rng.integers(len(among) - 1))]
+    return among[0] if cohort is None else among[int(rng.integers(len(among)))]
+
+
+def _differs(option: Any, among: Sequence[Any] | Drawn) -> bool:
+    return isinstance(among, Drawn) or option is not among[0]
 
 
 def _another(among: Drawn, rng: np.random.Generator) -> Any:
@@ -143,6 +150,7 @@ def _another(among: Drawn, rng: np.random.Generator) -> Any:
             return drawn
 
 
-def _generator(*parts: object) -> np.random.Generator:
+def generator(*parts: object) -> np.random.Generator:
+    """Random numbers that are always the same for these parts."""
     digest = hashlib.sha256("\n".join(map(str, parts)).encode()).digest()
     return np.random.default_rng(int.from_bytes(digest[:8], "big"))

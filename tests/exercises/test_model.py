@@ -25,9 +25,16 @@ def test_the_book_asks_what_stands_first():
 def test_no_class_is_asked_what_the_book_asks(cohort):
     """One draw in four gives the book's numbers, and is not kept."""
     chosen = options(SMALL, cohort)
-    assert chosen["f"] != "tanh"
     assert chosen["size"] != (2, 3)
     assert options(SMALL, cohort) == chosen
+    listed = made(f=("tanh", "logistic"), order=("ifgo", "figo"))
+    assert options(listed, cohort) != options(listed)
+
+
+def test_classes_share_the_options_that_are_left_to_them():
+    """Two names of two options are three versions: all but the book's."""
+    listed = made(f=("tanh", "logistic"), order=("ifgo", "figo"))
+    assert len({tuple(options(listed, cohort).values()) for cohort in CLASSES}) == 3
 
 
 def test_classes_are_asked_different_things():

@@ -10,6 +10,9 @@ from companion.exercises.model import Drawn, Key, Misconception, exercise
 
 PARTS = {"half": 0.5, "a tenth": 0.1, "a quarter": 0.25, "one percent": 0.01}
 
+# one bias of 1.6 would ask what the book asks with two of 0.8
+BIASES = (0.9, 1.0, 1.1, 1.2, 1.3, 1.4, 1.5, 1.7, 1.8, 1.9, 2.0)
+
 
 @exercise(
     "forget-half-life",
@@ -18,7 +21,7 @@ PARTS = {"half": 0.5, "a tenth": 0.1, "a quarter": 0.25, "one percent": 0.01}
     title="From a bias to a memory",
     kind="predict",
     ask={
-        "bias": Drawn(0.8, lambda rng: round(float(rng.uniform(0.9, 2.0)), 1)),
+        "bias": Drawn(0.8, lambda rng: float(rng.choice(BIASES))),
         "biases": ("two", "one"),
         "left": tuple(PARTS),
     },

@@ -174,7 +174,8 @@ def test(arguments: list[str]) -> int:
 
 def test_fast(arguments: list[str]) -> int:
     set_up()
-    return run([*PYTEST, "tests", "--ignore", "tests/site", "--ignore", "tests/project", *arguments])
+    slow = ("tests/site", "tests/project", "tests/grade", "tests/exercises/test_catalogue.py")
+    return run([*PYTEST, "tests", *(part for path in slow for part in ("--ignore", path)), *arguments])
 
 
 def mutants(arguments: list[str]) -> int:
@@ -258,7 +259,7 @@ def clean(arguments: list[str]) -> int:
 COMMANDS = {
     "book": (book, "build the book, with warnings as errors"),
     "test": (test, "every check: style, types, tests, the book, its notebooks, the site in a browser"),
-    "test-fast": (test_fast, "the unit tests only"),
+    "test-fast": (test_fast, "the quick unit tests only"),
     "mutants": (mutants, "break companion in every way, one at a time: a test must notice [MODULES]"),
     "bench": (bench, "time the layers against PyTorch's, by turns [CELLS] [SHAPES]"),
     "notebooks": (notebooks, "execute book/text/NAME.md into book/NAME.ipynb (default: all); list their equations"),

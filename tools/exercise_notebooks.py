@@ -43,7 +43,6 @@ from companion.exercises.catalogue import exercises, find, of_chapter
 from companion.exercises.model import Cohort, Exercise, key, options
 from companion.exercises.worked import fill, wording
 
-TEXTS = ROOT / "exercises" / "text"
 WORKED = ROOT / "companion" / "exercises" / "worked.json"
 INDEX = "index"  # the page that shows how it goes, and has no exercises of its own
 SOLUTION = "solution"  # the tag of cells that students do not get

@@ -65,8 +65,15 @@ def other_slopes(
     f: Activation, gradient_of: Callable[[Callable[[np.ndarray], np.ndarray]], Callable]
 ) -> tuple[Misconception, ...]:
     """The likeliest wrong formulas for the slope of ``f``."""
+    at_the_state = Misconception(
+        "the slope f′ taken at h_t instead of a_t",
+        "f′(a_t) can be written with the state, but it is not f′ applied to the state. At which number is your slope "
+        "taken?",
+        gradient_of(lambda h: f.slope(f.apply(h))),
+    )
     if f is not TANH:
         return (
+            at_the_state,
             Misconception(
                 "the slope is that of tanh",
                 "1 − h² is the slope of tanh, written with its state. This network has another activation: what is its "
@@ -75,6 +82,7 @@ def other_slopes(
             ),
         )
     return (
+        at_the_state,
         Misconception(
             "the slope as 1 − h instead of 1 − h²",
             "For a negative state your slope is larger than 1. Can tanh be that steep?",

@@ -308,7 +308,8 @@ def _told(rubric: Rubric, first: Difference) -> str:
             named = []
         axes = [f"{_AXES.get(axis, axis)} {i}" for axis, i in zip(named, first.index, strict=False)]
         label += f"[{', '.join(map(str, first.index))}]" + (f" ({', '.join(axes)})" if axes else "")
-    counted = f"; {first.count} of {first.size} entries differ" if first.size > 1 else ""
+    differ = "differs" if first.count == 1 else "differ"
+    counted = f"; {first.count} of {first.size} entries {differ}" if first.size > 1 else ""
     if not rubric.cases:  # a value is asked for: the right one stays unsaid
         return f"{label} is {first.yours}, which is not right{counted}"
     return f"{label} is {first.yours} and should be {first.right}{counted}"

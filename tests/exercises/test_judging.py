@@ -533,6 +533,19 @@ def test_a_long_text_is_not_shown_whole():
     assert "word0" in repr(report) and "word50" not in repr(report) and "a" * 100 not in repr(report)
 
 
+def test_one_entry_differs_and_two_differ():
+    def moved(count):
+        def answer(x, W):
+            y = right(x, W)
+            y[0, 0, :count] += 7.5
+            return y
+
+        return answer
+
+    for count, told in ((1, "; 1 of 16 entries differs."), (2, "; 2 of 16 entries differ.")):
+        assert check(PRODUCT, moved(count)).findings[-1].text.endswith(told)
+
+
 def test_an_entry_is_told_with_what_its_axes_stand_for():
     report = check(PRODUCT, lambda x, W: right(x, W) + (np.arange(4) == 2) * x.sum())
     assert "result[0, 0, 2] (row 0, sequence 0, unit 2) is " in report.findings[0].text

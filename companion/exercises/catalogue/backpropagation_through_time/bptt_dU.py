@@ -70,12 +70,6 @@ def input_weights(rng: np.random.Generator, f: Activation) -> Key:
                 "Row 0 of h is h_0, which no weight made. Which row holds the state that x_t helped to make?",
                 lambda dh, h, x: np.einsum("tbh,tbi->hi", dh * f.slope(h[:-1]), x),
             ),
-            Misconception(
-                "the slope f′ taken at h_t instead of a_t",
-                "f′(a_t) can be written with the state, but it is not f′ applied to the state. At which number is "
-                "your slope taken?",
-                with_slope(lambda state: f.slope(f.apply(state))),
-            ),
             *other_slopes(f, with_slope),
             Misconception(
                 "only the last step counts",

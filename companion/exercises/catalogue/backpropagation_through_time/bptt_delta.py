@@ -207,12 +207,6 @@ def delta(rng: np.random.Generator, f: Activation, delay: int) -> Key:
                 "Row t of h holds h_t = f(a_t). Which row gives the slope at a_t?",
                 slope_of_the_state_before,
             ),
-            Misconception(
-                "the slope f′ taken at h_t instead of a_t",
-                "f′(a_t) can be written with the state, but it is not f′ applied to the state. At which number is "
-                "your slope taken?",
-                lambda dh_out, h, W_hh: walk(dh_out, h, W_hh, slope=lambda state: f.slope(f.apply(state))),
-            ),
             *other_slopes(f, lambda slope: lambda dh_out, h, W_hh: walk(dh_out, h, W_hh, slope=slope)),
             Misconception(
                 "row 0 is filled too",

@@ -227,12 +227,6 @@ def matrix(rng: np.random.Generator, of: Of, f: Activation) -> Key:
             ),
             *other_slopes(f, lambda slope: recursion(slopes=lambda h: slope(h[1:]))),
             Misconception(
-                "the slope f′ taken at h_t instead of a_t",
-                "f′(a_t) can be written with the state, but it is not f′ applied to the state. At which number is "
-                "your slope taken?",
-                recursion(slopes=lambda h: f.slope(f.apply(h[1:]))),
-            ),
-            Misconception(
                 "the past does not pass the recurrent weights",
                 "How far a state of the step before moves is P_{t−1}. By what is that state multiplied in a_t?",
                 recursion(mix="il,ijm->ijm"),

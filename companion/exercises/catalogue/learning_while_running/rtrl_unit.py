@@ -255,12 +255,6 @@ def unit(rng: np.random.Generator, by: By, f: Activation) -> Key:
                 "The slope belongs to a_t, and is written with the state that a_t became. Which one is that?",
                 recursion(slopes=lambda h: f.slope(h[:-1])),
             ),
-            Misconception(
-                "the slope f′ taken at h_t instead of a_t",
-                "f′(a_t) can be written with the state, but it is not f′ applied to the state. At which number is "
-                "your slope taken?",
-                recursion(slopes=lambda h: f.slope(f.apply(h[1:]))),
-            ),
             *other_slopes(f, lambda slope: recursion(slopes=lambda h: slope(h[1:]))),
             Misconception(
                 "only the last step's number",

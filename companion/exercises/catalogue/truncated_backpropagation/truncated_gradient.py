@@ -231,12 +231,6 @@ def truncated_gradient(rng: np.random.Generator, k1: int, f: Activation) -> Key:
             ),
             *other_slopes(f, lambda slope: counted(pairs, slopes=slope)),
             Misconception(
-                "the slope f′ taken at h_t instead of a_t",
-                "f′(a_t) can be written with the state, but it is not f′ applied to the state. At which number is "
-                "your slope taken?",
-                counted(pairs, slopes=lambda h: f.slope(f.apply(h))),
-            ),
-            Misconception(
                 "paired with the state of the same step",
                 "The weight at step k multiplied a state. Was h_k there already?",
                 counted(pairs, before=False),

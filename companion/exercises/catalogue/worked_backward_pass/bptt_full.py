@@ -242,12 +242,6 @@ def full(rng: np.random.Generator, f: Activation, total: Total) -> Key:
                         "What arrives at h_t is not yet δ_t. What lies between a_t and h_t?",
                         changed(slope=np.ones_like),
                     ),
-                    Misconception(
-                        "the slope f′ taken at h_t instead of a_t",
-                        "f′(a_t) can be written with the state, but it is not f′ applied to the state. At which number "
-                        "is your slope taken?",
-                        changed(slope=lambda h: f.slope(f.apply(h))),
-                    ),
                     *other_slopes(f, lambda slope: changed(slope=slope)),
                     Misconception(
                         "softmax over the sequences instead of the classes",

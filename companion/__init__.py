@@ -3,11 +3,8 @@
 Importing it needs NumPy only. Drawing needs matplotlib and imports it where it is used.
 """
 
-from companion.cells import Elman, Jordan
-from companion.functions import cross_entropy, log_softmax, one_hot, relu, sigmoid, softmax
-from companion.gated import GRU, LSTM
-from companion.layers import Directions, backward_both, backward_stack, forward_both, forward_stack
-from companion.networks import (
+from companion.core.functions import cross_entropy, log_softmax, one_hot, relu, sigmoid, softmax
+from companion.core.networks import (
     MANY_TO_MANY,
     MANY_TO_ONE,
     ONE_TO_MANY,
@@ -18,7 +15,10 @@ from companion.networks import (
     readout_gradients,
     readout_shapes,
 )
-from companion.recurrent import backward, deltas, forward, weight_shapes
+from companion.core.recurrent import backward, deltas, forward, weight_shapes
+from companion.gates.cells import GRU, LSTM
+from companion.rnn.cells import Elman, Jordan
+from companion.rnn.layers import Directions, backward_both, backward_stack, forward_both, forward_stack
 
 __all__ = [
     "GRU",

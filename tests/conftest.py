@@ -1,13 +1,8 @@
 import os
-import sys
-from pathlib import Path
 
 import pytest
 from hypothesis import settings
 from xdist.scheduler import LoadScopeScheduling
-
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "tools"))  # tools/ are scripts, and what they do is tested here
 
 # before NumPy is imported: results on one thread do not depend on how many cores there are
 for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):

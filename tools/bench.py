@@ -49,8 +49,8 @@ def ours(cell: str, shape: Shape) -> Call:
     import numpy as np
 
     from companion import backward, forward, initial_weights, weight_shapes
-    from companion.cells import Elman
-    from companion.gated import GRU, LSTM
+    from companion.gates.cells import GRU, LSTM
+    from companion.rnn.cells import Elman
 
     T, B, I, H = shape
     rng = np.random.default_rng(0)
@@ -103,7 +103,7 @@ def step_of_ours() -> Call:
     import numpy as np
 
     from companion import Elman, initial_weights, loss_and_gradients, readout_shapes, weight_shapes
-    from companion.optimisers import Adagrad, clip_by_value
+    from companion.core.optimisers import Adagrad, clip_by_value
 
     rng = np.random.default_rng(0)
     cell = Elman(VOCABULARY, UNITS)

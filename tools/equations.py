@@ -26,7 +26,7 @@ import notebooks
 import yaml
 from nbformat import NotebookNode
 
-from companion.report import agree
+from companion.page.report import agree
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = "book/equations.md"
@@ -276,7 +276,8 @@ def page(parts: dict[str, list[Chapter]]) -> str:
         f"{in_words(list(EARLIER))} came before this page: there the checks stand in the chapters only.",
         "Under an equation stands what its cell prints: the words, and a bound below which all differences lie, entry "
         "by entry. Then come the two results that were compared, as the cell names them. The comparison, "
-        "`companion.report.agree`, refuses two names of one array and a bound above a thousandth of the largest entry. "
+        "`companion.page.report.agree`, refuses two names of one array and a bound above a thousandth of the largest "
+        "entry. "
         "So it fails when any entry of either result moves by one percent of the largest.",
     ]
     for chapter in chapters:

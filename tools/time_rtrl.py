@@ -16,7 +16,7 @@ for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 import numpy as np  # noqa: E402
 
 from companion import Elman, initial_weights, loss_and_gradients, readout_shapes, weight_shapes  # noqa: E402
-from companion.rtrl import rtrl  # noqa: E402
+from companion.bptt.rtrl import rtrl  # noqa: E402
 
 T, I, O, RUNS = 20, 10, 5, 5
 WIDTHS = (4, 8, 16, 32, 48, 64, 96, 128)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from companion.core.functions import sigmoid
 from companion.exercises.model import Misconception
-from companion.functions import sigmoid
 
 
 @dataclass(frozen=True)

@@ -81,7 +81,7 @@ def test_the_unpacked_zip_grades_a_submission(root):
 def test_answers_and_hidden_checks_are_closed_to_the_submission(root):
     steal = f"open({str(root / 'source' / 'private' / 'checks.py')!r}).read()"
     forge = f"open({str(root / 'results' / 'results.json')!r}, 'w')"
-    sees = f"open({str(root / 'source' / 'companion' / 'bptt.py')!r}).read()"
+    sees = f"open({str(root / 'source' / 'companion' / 'bptt' / 'equations.py')!r}).read()"
     results, _ = grade(root, RIGHT, steal, READS_ANSWERS, forge, sees)
     assert results["score"] == 1
     told = [line.split(": ")[:2] for line in results["output"].split("\n") if line.startswith("Cell")]

@@ -32,7 +32,7 @@ for name in ("exercises.catalogue", "exercises.attempts", "grade", "grade.child"
         assert "is not available while grading" in str(error), error
     else:
         raise AssertionError(name)
-import companion.tasks
+import companion.bptt.long_lags
 assert attempt.__module__ == "companion.exercises.attempts"
 """
 

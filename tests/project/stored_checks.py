@@ -1,6 +1,6 @@
 """What holds for every file of stored runs, whatever was trained: a test module gives its script, and checks the rest.
 
-Scripts are the modules in tools/ that have `RUNS`, `EXPERIMENTS`, `SEEDS` and `RESULTS` (see tools/stored_runs.py).
+Scripts are the modules in book/data/ that have `RUNS`, `EXPERIMENTS`, `SEEDS` and `RESULTS` (see stored_runs.py there).
 """
 
 import json
@@ -26,7 +26,7 @@ def settings_are_the_present_ones_with_all_rates_and_seeds(tool, stored):
 def code_is_the_one_that_the_runs_used(tool, stored):
     assert stored["code"] == tool.RUNS.code(), (
         "a definition that the runs use was changed after they were stored: if it still computes the same, "
-        f"tools/{tool.__name__}.py --stamp says so; else run it with --afresh"
+        f"book/data/{tool.__name__}.py --stamp says so; else run it with --afresh"
     )
 
 

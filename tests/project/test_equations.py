@@ -30,7 +30,7 @@ $$ (eq-double)
 ```{code-cell}
 import numpy as np
 
-from companion.report import agree
+from companion.page.report import agree
 
 x = np.array([1.0, 2.0])
 for name, x_t in zip(("x_1", "x_2"), x):
@@ -275,6 +275,6 @@ def test_every_equation_that_companion_names_is_in_the_book():
         text = "\n".join(path.read_text(encoding="utf-8") for path in sorted((tool.ROOT / folder).glob(kind)))
         return set(re.findall(pattern, text))
 
-    named = labels(r"\bequation (eq-[\w-]+)", "companion", "*.py")
+    named = labels(r"\bequation (eq-[\w-]+)", "companion", "**/*.py")
     assert len(named) > 5
     assert named <= labels(r"\$\$ \((eq-[\w-]+)\)", "book/text", "*.md")

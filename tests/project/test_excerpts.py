@@ -1,4 +1,4 @@
-"""The code excerpts of the chapters on gated networks occur in companion/gated.py.
+"""The code excerpts of the chapters on gated networks occur in companion/gates/cells.py.
 
 An excerpt is an indented block of a chapter's text that starts with `def step`, `def slopes` or `def back`. It may
 leave out annotations and comments and break lines elsewhere, and "…" stands for anything; otherwise it is one method.
@@ -53,7 +53,7 @@ def occurs(excerpt, source):
     return any(re.fullmatch(pattern, bare(method)) for method in methods(source))
 
 
-SOURCE = (ROOT / "companion" / "gated.py").read_text(encoding="utf-8")
+SOURCE = (ROOT / "companion" / "gates" / "cells.py").read_text(encoding="utf-8")
 SHOWN = [
     pytest.param(excerpt, id=f"{name}-{number}")
     for name in CHAPTERS

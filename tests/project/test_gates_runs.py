@@ -5,9 +5,9 @@ import pytest
 import stored_checks as checks
 import train_gates as tool
 
-from companion.agreement_task import Agreement
-from companion.networks import readout_shapes
-from companion.recurrent import weight_shapes
+from companion.core.networks import readout_shapes
+from companion.core.recurrent import weight_shapes
+from companion.gates.agreement import Agreement
 
 
 @pytest.fixture(scope="module")

@@ -157,10 +157,10 @@ def test_what_is_listed_exists_and_has_a_reason():
 
 def test_imports_are_traced_to_the_module_that_defines_the_name():
     names = {"Elman": "cells", "forward": "recurrent"}
-    assert imported("from companion import Elman\nfrom companion.bptt import bp1", names) == {"cells", "bptt"}
+    assert imported("from companion import Elman\nfrom companion.bptt.equations import bp1", names) == {"cells", "bptt"}
     assert imported("from companion import bptt", names) == {"bptt"}
     assert imported("import companion", names) == {"cells", "recurrent"}
-    assert imported("import companion.rtrl\nimport numpy", names) == {"rtrl"}
+    assert imported("import companion.bptt.rtrl\nimport numpy", names) == {"rtrl"}
 
 
 def test_a_mutant_meets_its_own_tests_then_the_others_then_the_notebooks_that_import_the_module():

@@ -30,7 +30,7 @@ def test_the_code_still_learns_what_it_learnt_when_the_results_were_stored(name,
     now = tool.fingerprint(name, corpora[tool.EXPERIMENTS[name].text])
     assert now == pytest.approx(stored[name]["fingerprint"], abs=2e-6), (
         f"{name}: training no longer gives what it gave when book/data/language_models.json was written; "
-        f"if the change is meant, run tools/train_language_models.py --afresh"
+        f"if the change is meant, run book/data/train_language_models.py --afresh"
     )
 
 

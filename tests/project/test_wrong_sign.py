@@ -10,12 +10,12 @@ from notebooks import ROOT
 
 FAULTS = {  # chapter → the file of companion, a line in it, and the line with another sign
     "unrolling": (
-        "walk.py",  # h_t = tanh(… − W_hh h_{t-1} …)
+        "core/walk.py",  # h_t = tanh(… − W_hh h_{t-1} …)
         "yield Operation(np.add, (a_t, terms), a_t)",
         "yield Operation(np.subtract, (a_t, terms), a_t)",
     ),
     "lstm-backwards": (
-        "gated.py",  # the forget gate's δ the other way
+        "gates/cells.py",  # the forget gate's δ the other way
         '"f": before["c"] * f * (1 - f),',
         '"f": -before["c"] * f * (1 - f),',
     ),

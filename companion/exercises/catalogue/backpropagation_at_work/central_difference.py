@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from companion.bptt.gradients import central_differences
 from companion.exercises.inputs import normal
 from companion.exercises.model import Case, Key, Misconception, exercise
-from companion.gradients import central_differences
 
 
 @dataclass(frozen=True)

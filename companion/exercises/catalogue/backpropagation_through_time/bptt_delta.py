@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from companion.bptt import delta_recursion
+from companion.bptt.equations import delta_recursion
+from companion.core.functions import Activation as CompanionActivation
 from companion.exercises.activations import ACTIVATIONS, Activation, other_slopes
 from companion.exercises.inputs import each_size, normal
 from companion.exercises.model import Key, Misconception, exercise
-from companion.functions import Activation as CompanionActivation
 
 
 @exercise(

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from companion.core.functions import cross_entropy, log_softmax, softmax
 from companion.exercises.inputs import SIZES, each_size, normal
 from companion.exercises.model import Case, Key, Misconception, exercise
 from companion.exercises.overflow import LARGEST, also_overflowing
 from companion.exercises.totals import TOTALS, Total, other_totals
-from companion.functions import cross_entropy, log_softmax, softmax
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from companion.core.optimisers import clip_by_norm
 from companion.exercises.inputs import normal
 from companion.exercises.model import Case, Key, Misconception, exercise
-from companion.optimisers import clip_by_norm
 
 RULES = {  # momentum as written in different places: as formula, and as two lines of code
     "rate outside": (

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from companion.convert import other_update_gate
 from companion.exercises.gates import each_step_size, exchanged, listed, stacked, weights
 from companion.exercises.model import Key, Misconception, exercise
+from companion.gates.convert import other_update_gate
 
 
 @exercise(

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from companion.convert import other_update_gate
+from companion.core.functions import sigmoid
+from companion.core.recurrent import forward
 from companion.exercises.gates import each_step_size, exchanges, listed, parts, stacked, weights
 from companion.exercises.inputs import normal
 from companion.exercises.model import Key, Misconception, exercise
-from companion.functions import sigmoid
-from companion.gated import GRU
-from companion.recurrent import forward
+from companion.gates.cells import GRU
+from companion.gates.convert import other_update_gate
 
 
 @exercise(

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from companion.core.functions import sigmoid
 from companion.exercises.gates import each_step_size, parts, weights
 from companion.exercises.inputs import normal
 from companion.exercises.model import Key, Misconception, exercise
-from companion.functions import sigmoid
 
 
 @exercise(

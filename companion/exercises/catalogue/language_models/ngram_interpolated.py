@@ -7,7 +7,7 @@ from collections import Counter
 import numpy as np
 
 from companion.exercises.model import Case, Key, Misconception, exercise
-from companion.ngrams import Interpolated, count
+from companion.rnn.ngrams import Interpolated, count
 
 _NAMES = "1 2 2 0", "1 2 2 1 0", "2 1 2 0"  # ann, anna, nan
 

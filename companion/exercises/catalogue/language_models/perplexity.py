@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from companion.exercises.model import Case, Key, Misconception, exercise
-from companion.measures import perplexity_of
+from companion.rnn.measures import perplexity_of
 
 
 @dataclass(frozen=True)

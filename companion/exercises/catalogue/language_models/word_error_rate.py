@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from companion.exercises.model import Case, Key, Misconception, exercise
-from companion.measures import align
+from companion.rnn.measures import align
 
 
 @exercise(

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from companion.cells import Elman
+from companion.bptt.rtrl import advance, start
+from companion.core.functions import Activation as CompanionActivation
 from companion.exercises.activations import ACTIVATIONS, Activation, other_slopes
 from companion.exercises.inputs import normal
 from companion.exercises.model import Case, Key, Misconception, exercise
-from companion.functions import Activation as CompanionActivation
-from companion.rtrl import advance, start
+from companion.rnn.cells import Elman
 
 
 @dataclass(frozen=True)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from companion.core.functions import sigmoid
 from companion.exercises.activations import ARCTAN, SOFTSIGN, TANH, Activation
 from companion.exercises.gates import stacked, weights, written
 from companion.exercises.inputs import each_size, normal
 from companion.exercises.model import Key, Misconception, exercise
-from companion.functions import sigmoid
 
 
 @exercise(

@@ -14,7 +14,7 @@ from companion.exercises.gates import (
 )
 from companion.exercises.inputs import each_size, normal
 from companion.exercises.model import Key, Misconception, exercise
-from companion.gated import LSTM
+from companion.gates.cells import LSTM
 
 
 @dataclass(frozen=True)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from companion.core.functions import sigmoid
 from companion.exercises.gates import (
     weights,
 )
 from companion.exercises.inputs import Size, normal
-from companion.functions import sigmoid
 
 
 def forward_pass(rng: np.random.Generator, s: Size) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from companion.core.functions import sigmoid
 from companion.exercises.activations import ARCTAN, LOGISTIC, SOFTSIGN, Activation
 from companion.exercises.catalogue.lstm_backwards.wrong_slopes import wrong_outputs, wrong_slopes
 from companion.exercises.gates import (
@@ -15,7 +16,6 @@ from companion.exercises.gates import (
 )
 from companion.exercises.inputs import normal
 from companion.exercises.model import Key, Misconception, exercise
-from companion.functions import sigmoid
 
 
 @exercise(

@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 import numpy as np
 
+from companion.core.functions import sigmoid
 from companion.exercises.activations import ARCTAN, LOGISTIC, SOFTSIGN, Activation
 from companion.exercises.gates import GATES
 from companion.exercises.model import Misconception
-from companion.functions import sigmoid
 
 PSI_SLIPS: dict[str, tuple[str, str, Callable[[np.ndarray], np.ndarray]]] = {  # of each function's slope at c
     SOFTSIGN.name: (

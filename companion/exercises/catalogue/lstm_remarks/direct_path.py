@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from companion.core.functions import sigmoid
 from companion.exercises.inputs import each_size, normal
 from companion.exercises.model import Key, Misconception, exercise
-from companion.functions import sigmoid
 
 GATES = {  # what is given: as prose has it, the argument's name, and the forget gates as code of it
     "forget gates": (

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from companion.core.functions import cross_entropy, log_softmax
+from companion.core.functions import softmax as softmax_of_the_course
 from companion.exercises.catalogue.recurrent_language_models.surprises import OTHERS, TOTALS, Total
 from companion.exercises.inputs import normal
 from companion.exercises.model import Case, Key, Misconception, exercise
 from companion.exercises.overflow import LARGEST, also_overflowing
-from companion.functions import cross_entropy, log_softmax
-from companion.functions import softmax as softmax_of_the_course
 
 
 @exercise(

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from companion.core.functions import softmax as softmax_of_the_course
 from companion.exercises.inputs import normal
 from companion.exercises.model import Case, Key, Misconception, exercise
-from companion.functions import softmax as softmax_of_the_course
-from companion.measures import sharpen
+from companion.rnn.measures import sharpen
 
 
 @exercise(

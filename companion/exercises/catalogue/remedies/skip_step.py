@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from companion.cells import SkipElman
+from companion.bptt.skip_elman import SkipElman
+from companion.core.functions import Activation as Function
+from companion.core.recurrent import forward
 from companion.exercises.activations import ACTIVATIONS, Activation
 from companion.exercises.inputs import SIZES, Size, normal
 from companion.exercises.model import Case, Key, Misconception, exercise
-from companion.functions import Activation as Function
-from companion.recurrent import forward
 
 SHORT_SIZES = (  # shorter than some of the skips
     Size("T = 1, one sequence", T=1, B=1, I=3, H=2, O=1),

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from companion.core.functions import sigmoid
+from companion.core.functions import softmax as softmax_of_the_course
 from companion.exercises.activations import ACTIVATIONS, Activation, other_activation
 from companion.exercises.inputs import normal
 from companion.exercises.model import Case, Key, Misconception, exercise
-from companion.functions import sigmoid
-from companion.functions import softmax as softmax_of_the_course
 
 
 @dataclass(frozen=True)

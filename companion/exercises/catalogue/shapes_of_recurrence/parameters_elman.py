@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from companion.cells import Elman
+from companion.core.networks import readout_shapes
+from companion.core.recurrent import weight_shapes
 from companion.exercises.model import Drawn, Key, Misconception, exercise
-from companion.networks import readout_shapes
-from companion.recurrent import weight_shapes
+from companion.rnn.cells import Elman
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 import numpy as np
 
+from companion.bptt.truncation import windows
 from companion.exercises.activations import ACTIVATIONS, Activation, other_slopes
 from companion.exercises.inputs import normal
 from companion.exercises.model import Case, Key, Misconception, exercise
-from companion.truncation import windows
 
 Kept = Callable[[int, int], np.ndarray]  # (T, k2) -> (T, T): how often the loss of step t (row) counts at entry k
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from companion.core.functions import softmax as softmax_of_the_course
 from companion.exercises.inputs import normal
 from companion.exercises.model import Case, Key, Misconception, exercise
-from companion.functions import softmax as softmax_of_the_course
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from companion.dynamics import jacobian_products
+from companion.bptt.dynamics import jacobian_products
 from companion.exercises.inputs import normal
 from companion.exercises.model import Case, Key, Misconception, exercise
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from companion.core.functions import sigmoid
+from companion.core.recurrent import forward
 from companion.exercises.gates import each_step_size, weights
 from companion.exercises.inputs import normal
 from companion.exercises.model import Key, Misconception, exercise
-from companion.functions import sigmoid
-from companion.gated import LSTM
-from companion.recurrent import forward
+from companion.gates.cells import LSTM
 
 
 @exercise(

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from companion.functions import sigmoid
-from companion.gated import LSTM
-from companion.recurrent import weight_shapes
+from companion.core.functions import sigmoid
+from companion.core.recurrent import weight_shapes
+from companion.gates.cells import LSTM
 
 SHAPES = weight_shapes(LSTM(2, 1))
 KIND, NAMES = "The answer", "The list of names"

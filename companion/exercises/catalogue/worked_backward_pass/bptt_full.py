@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from companion.bptt import gradients
+from companion.bptt.equations import gradients
+from companion.core.functions import Activation as CompanionActivation
+from companion.core.functions import softmax
 from companion.exercises.activations import ACTIVATIONS, Activation, other_slopes
 from companion.exercises.catalogue.worked_backward_pass.network import Network, cases
 from companion.exercises.catalogue.worked_backward_pass.wrong_arrays import wrong_arrays
 from companion.exercises.model import Key, Misconception, exercise
 from companion.exercises.overflow import LARGEST, also_overflowing
 from companion.exercises.totals import TOTALS, Total
-from companion.functions import Activation as CompanionActivation
-from companion.functions import softmax
 
 
 @exercise(

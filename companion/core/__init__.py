@@ -1,0 +1,1 @@
+"""What every part uses: the cell, its order in memory, the walk through time, losses and optimisers."""

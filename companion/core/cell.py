@@ -1,0 +1,127 @@
+"""What a recurrent cell is, and how its wiring names its weights.
+
+A *cell* states the equations of one step, forwards and backwards, and in its wiring which products with weights each
+pre-activation sums. Everything else is derived from that: names and shapes of the weights here, the walk through time
+and the gradients in recurrent.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Protocol
+
+from companion.core.functions import Activation
+from companion.core.validation import Array
+
+Arrays = Mapping[str, Array]
+
+BEFORE = "_before"  # "h_before" in a wiring is h_{t-1}
+PEEPHOLE = "p"
+
+
+class Cell(Protocol):
+    """The equations of one step. Adding a recurrent layer to the course means writing one such class.
+
+    sizes    length of each vector the equations name, the input "x" included
+    wiring   for each pre-activation a_k, what it sums besides its bias b_k:
+                 "x", "h", "h_before"    W_xk x_t, W_hk h_t, W_hk h_{t-1}
+                 "r*h_before"            W_hk (r_t ⊙ h_{t-1})
+                 "p*c_before", "p*c"     p_k ⊙ c_{t-1}, p_k ⊙ c_t, with a vector of weights (a peephole)
+    gates    the pre-activations that need nothing else: k_t = activation(a_k)
+    state    the vectors handed from step to step
+    outputs  the vectors that a loss may depend on, the main one first
+
+    Two kinds of terms: those that are known before the step (x_t and whatever comes from t − 1, without a factor of
+    this step) are summed by the core, which also applies the gates; the others the cell adds itself.
+    """
+
+    @property
+    def sizes(self) -> Mapping[str, int]: ...
+    @property
+    def wiring(self) -> Mapping[str, tuple[str, ...]]: ...
+    @property
+    def gates(self) -> Mapping[str, Activation]: ...
+    @property
+    def state(self) -> tuple[str, ...]: ...
+    @property
+    def outputs(self) -> tuple[str, ...]: ...
+
+    def __hash__(self) -> int: ...
+
+    def step(self, w: Arrays, now: Arrays, before: Arrays) -> dict[str, Array]:
+        """The rest of one step; every array is (B, ·).
+
+        `now` holds the values of the gates under their names and every other pre-activation as "a_k", summed as far
+        as it is known before the step; `before` is the state of t − 1. Returns what the step computes from them: this
+        and the gates are kept for the backward pass. A pre-activation that the slopes need is returned as it is.
+        """
+
+    def slopes(self, w: Arrays, now: Arrays, before: Arrays) -> dict[str, Array]:
+        """Local slopes of many steps at once, (steps, B, ·), from all that these steps computed."""
+
+    def back(self, w: Arrays, s: Arrays, d: Arrays) -> tuple[dict[str, Array], dict[str, Array]]:
+        """One step of the δ recursion, linear in `d`, the gradients of state and outputs; `s` are the step's slopes.
+
+        Returns ∂loss/∂a_k of every pre-activation, and what reaches the state of t − 1 directly. What reaches it
+        through products known before the step (W_hkᵀ δ_k, p_k ⊙ δ_k) the core adds.
+        """
+
+
+@dataclass(frozen=True)
+class Source:
+    """One entry of a wiring, taken apart: `factor` is "", "p" for a peephole, or a vector of this step."""
+
+    vector: str
+    before: bool
+    factor: str
+
+    @property
+    def known(self) -> bool:
+        """Whether the product can be formed before the step."""
+        return self.factor in ("", PEEPHOLE) and (self.vector == "x" or self.before)
+
+
+@cache
+def parsed(source: str) -> Source:
+    factor, _, vector = source.rpartition("*")
+    return Source(vector.removesuffix(BEFORE), vector.endswith(BEFORE), factor)
+
+
+@cache
+def weight_name(source: str, k: str) -> str:
+    """Name of the weight between an entry of a wiring and a pre-activation: ("h_before", "i") → "W_hi".
+
+    A pre-activation that is one vector's share of a gate, such as hn, says so in its own name: W_hn, not W_hhn.
+    """
+    s = parsed(source)
+    if s.factor == PEEPHOLE:
+        return f"p_{k}"
+    return f"W_{k}" if k.startswith(s.vector) and k != s.vector else f"W_{s.vector}{k}"
+
+
+def weight_shapes(cell: Cell) -> dict[str, tuple[int, ...]]:
+    """Names and shapes of a cell's weights, from its wiring: W_xh is (H, I), b_h is (H,), p_i is (H,)."""
+    return dict(_weight_shapes(cell))
+
+
+@cache  # of what a cell is, which never changes
+def _weight_shapes(cell: Cell) -> dict[str, tuple[int, ...]]:
+    shapes: dict[str, tuple[int, ...]] = {}
+    sizes = cell.sizes
+    for k, sources in cell.wiring.items():
+        for source in sources:
+            s = parsed(source)
+            shapes[weight_name(source, k)] = (sizes[k],) if s.factor == PEEPHOLE else (sizes[k], sizes[s.vector])
+        shapes[f"b_{k}"] = (sizes[k],)
+    return shapes
+
+
+def rows_of(source: str, x: Array, kept: Arrays) -> Array:
+    """What a weight multiplied at each step: for "h_before" the rows h_0 … h_{T-1}, (T, B, ·); for "x" the input."""
+    s = parsed(source)
+    if s.vector == "x":
+        return x
+    rows = kept[s.vector][:-1] if s.before else kept[s.vector][1:]
+    return rows if s.factor in ("", PEEPHOLE) else kept[s.factor][1:] * rows

@@ -1,0 +1,120 @@
+"""Activation functions, softmax and cross-entropy, forwards and backwards.
+
+Each activation states its two halves as the course does: `slopes(y)` depends only on what the forward pass produced;
+`pull(slopes, dy)` carries a gradient back through the function and is linear in dy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from companion.core.validation import Array, require_array, require_probabilities, require_tokens
+
+
+@dataclass(frozen=True)
+class Activation:
+    """A function y = g(a) of a pre-activation a, with its derivative written in terms of y."""
+
+    name: str
+    apply: Callable[[Array], Array]
+    slopes: Callable[[Array], Array]
+    pull: Callable[[Array, Array], Array]
+
+    def __call__(self, a: Array) -> Array:
+        return self.apply(a)
+
+
+def sigmoid(a: Array) -> Array:
+    """Logistic function σ(a) = 1 / (1 + e^−a), any shape; written with tanh, so that no a overflows."""
+    return 0.5 * (1 + np.tanh(np.multiply(0.5, a)))
+
+
+def relu(a: Array) -> Array:
+    """max(a, 0), any shape."""
+    return np.maximum(a, 0)
+
+
+def _nonempty(logits: Array) -> Array:
+    logits = np.asarray(logits)
+    if logits.ndim == 0 or logits.shape[-1] == 0:
+        raise ValueError(f"logits: expected at least one along the last axis, got shape {logits.shape}")
+    return logits
+
+
+def softmax(logits: Array) -> Array:
+    """exp(logits) normalised to sum 1 along the last axis; safe for logits of ±1000 because the largest becomes 0."""
+    return _softmax(_nonempty(logits))
+
+
+def _softmax(logits: Array) -> Array:
+    e = np.exp(logits - np.maximum.reduce(logits, axis=-1, keepdims=True))
+    return e / np.add.reduce(e, axis=-1, keepdims=True)
+
+
+def log_softmax(logits: Array) -> Array:
+    """log softmax(logits) along the last axis, without ever taking the logarithm of 0."""
+    logits = _nonempty(logits)
+    shifted = logits - np.max(logits, axis=-1, keepdims=True)
+    return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+
+
+def _times(slopes: Array, dy: Array) -> Array:
+    return slopes * dy
+
+
+def _softmax_pull(y: Array, dy: Array) -> Array:
+    # J = diag(y) − y yᵀ: softmax mixes its entries, so its Jacobian is not diagonal
+    return y * (dy - np.add.reduce(y * dy, axis=-1, keepdims=True))
+
+
+TANH = Activation("tanh", np.tanh, lambda y: 1 - y * y, _times)
+SIGMOID = Activation("sigmoid", sigmoid, lambda y: y * (1 - y), _times)
+RELU = Activation("relu", relu, lambda y: (y > 0).astype(y.dtype), _times)
+IDENTITY = Activation("identity", lambda a: a, np.ones_like, _times)
+SOFTMAX = Activation("softmax", _softmax, lambda y: y, _softmax_pull)
+
+
+def cross_entropy(logits: Array, targets: Array) -> tuple[float, Array]:
+    """Cross-entropy of softmax(logits) against targets, summed over all but the last axis, and its gradient.
+
+    logits: (..., O); targets: the distributions d, (..., O), or the numbers of the correct classes, integers (...).
+    Returns the loss in nats and dlogits = y − d, shape (..., O).
+    Raises ValueError when the shapes differ, a class number is out of range or a distribution does not sum to 1.
+    """
+    raw = np.asarray(logits)
+    logits = require_array("logits", raw, (*"ABCDEFG"[: max(raw.ndim - 1, 0)], "O"))
+    targets, O = np.asarray(targets), logits.shape[-1]
+    shifted = logits - logits.max(axis=-1, keepdims=True)
+    e = np.exp(shifted)
+    total = e.sum(axis=-1, keepdims=True)
+    y = np.ascontiguousarray(e / total)
+    if targets.ndim == logits.ndim - 1:
+        chosen = require_tokens("targets", targets, logits.shape[:-1], O).ravel()
+        answers, flat = np.arange(chosen.size), y.reshape(-1, O)
+        loss = (np.log(total).ravel() - shifted.reshape(-1, O)[answers, chosen]).sum()
+        flat[answers, chosen] -= 1  # flat is a view of y
+        return float(loss), y
+    d = require_probabilities("targets", targets, logits.shape)
+    return float((d * (np.log(total) - shifted)).sum()), y - d
+
+
+def squared_error(outputs: Array, targets: Array) -> tuple[float, Array]:
+    """Sum of the squared errors of outputs against targets of the same shape (..., O), and its gradient.
+
+    Returns the loss and d_outputs = 2 (outputs − targets). Raises ValueError when the shapes differ, or for NaN.
+    """
+    raw = np.asarray(outputs)
+    outputs = require_array("outputs", raw, (*"ABCDEFG"[: max(raw.ndim - 1, 0)], "O"))
+    error = outputs - require_array("targets", targets, outputs.shape).astype(outputs.dtype, copy=False)
+    return float(np.vdot(error, error)), 2 * error
+
+
+def one_hot(tokens: Array, size: int) -> Array:
+    """Vectors with a single 1: integers (...) in 0 … size − 1 → (..., size), float64."""
+    tokens = np.asarray(tokens)
+    if tokens.dtype.kind not in "iu" or (tokens.size and (tokens.min() < 0 or tokens.max() >= size)):
+        raise ValueError(f"tokens: expected integers from 0 to {size - 1}, got {tokens!r}")
+    return np.eye(size)[tokens]

@@ -1,0 +1,1 @@
+"""What draws and prints in the chapters."""

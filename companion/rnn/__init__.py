@@ -1,0 +1,1 @@
+"""Part one, recurrent networks: cells and layers, text, and language models."""

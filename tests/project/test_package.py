@@ -1,0 +1,24 @@
+"""What importing companion brings with it."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+COMPANION = Path(__file__).resolve().parents[2] / "companion"
+HEAVY = ("matplotlib", "torch", "ipywidgets", "pandas")
+
+
+def test_importing_companion_needs_numpy_only():
+    program = f"import sys, companion; print(*[name for name in {HEAVY} if name in sys.modules])"
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, encoding="utf-8", check=True)
+    assert run.stdout.split() == []
+
+
+def test_arrows_run_one_way():
+    """companion never imports from the book, the exercises, the tests or the tools."""
+    for path in COMPANION.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            assert not {name.split(".")[0] for name in names} & {"book", "exercises", "tests", "tools"}, path.name

@@ -18,9 +18,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from companion.core.cell import PEEPHOLE, Arrays, Cell, parsed, weight_name
 from companion.core.functions import Activation
 from companion.core.recurrent import Tape
-from companion.core.reference import step_back
 from companion.core.validation import Array, require_array, require_finite, require_shape, require_size
 from companion.rnn.cells import Elman
 
@@ -47,6 +47,18 @@ def jacobians(tape: Tape) -> Array:
             _, earlier = step_back(cell, w, slopes, d)
             rows.append(np.concatenate([earlier[other] for other in cell.state], axis=-1))  # (T B, n)
     return np.stack(rows, axis=-2).reshape(T, B, len(rows), len(rows))
+
+
+def step_back(cell: Cell, w: Arrays, s: Arrays, d: Arrays) -> tuple[dict[str, Array], dict[str, Array]]:
+    """One whole step of the δ recursion: the cell's own part, and what δ sends to t − 1 through the wiring."""
+    da, before = cell.back(w, s, d)
+    sent = {name: [before[name]] if name in before else [] for name in cell.state}
+    for k, sources in cell.wiring.items():
+        for source in sources:
+            if (known := parsed(source)).known and known.vector != "x":
+                W = w[weight_name(source, k)]
+                sent[known.vector].append(da[k] * W if known.factor == PEEPHOLE else da[k] @ W)
+    return da, {name: sum(terms, np.zeros_like(d[name])) for name, terms in sent.items()}
 
 
 def jacobian_products(J: Array, t: int | None = None) -> Array:

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from companion.core.cell import Arrays
 from companion.core.functions import TANH, Activation
-from companion.core.validation import Array, require_size
+from companion.core.validation import Array, settle_sizes
 from companion.rnn.cells import Gates
 
 
@@ -28,9 +28,7 @@ class SkipElman:
     activation: Activation = TANH
 
     def __post_init__(self) -> None:
-        require_size("inputs", self.inputs)
-        require_size("hidden", self.hidden)
-        require_size("skip", self.skip, least=2)
+        settle_sizes(self, inputs=1, hidden=1, skip=2)
 
     @property
     def state(self) -> tuple[str, ...]:

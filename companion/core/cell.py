@@ -2,7 +2,7 @@
 
 A *cell* states the equations of one step, forwards and backwards, and in its wiring which products with weights each
 pre-activation sums. Everything else is derived from that: names and shapes of the weights here, the walk through time
-and the gradients in recurrent.py.
+in walk.py and the gradients in recurrent.py.
 """
 
 from __future__ import annotations
@@ -33,6 +33,11 @@ class Cell(Protocol):
     state    the vectors handed from step to step
     outputs  the vectors that a loss may depend on, the main one first
 
+    `step` is ordinary Python, called at every step in the order of time: a mask that it draws is drawn anew, an `if` is
+    asked each time. What belongs to the batch and not to time (a mask for all steps, a memory to look at) is held by a
+    cell made for the batch. Gradients of such things, formed after the walk from δ of all steps, are what its method
+    `batch_gradients(tape, da, d_outputs)`, if it has one, returns under names of their own; da as from `deltas`.
+
     Two kinds of terms: those that are known before the step (x_t and whatever comes from t − 1, without a factor of
     this step) are summed by the core, which also applies the gates; the others the cell adds itself.
     """
@@ -48,14 +53,13 @@ class Cell(Protocol):
     @property
     def outputs(self) -> tuple[str, ...]: ...
 
-    def __hash__(self) -> int: ...
-
     def step(self, w: Arrays, now: Arrays, before: Arrays) -> dict[str, Array]:
         """The rest of one step; every array is (B, ·).
 
         `now` holds the values of the gates under their names and every other pre-activation as "a_k", summed as far
-        as it is known before the step; `before` is the state of t − 1. Returns what the step computes from them: this
-        and the gates are kept for the backward pass. A pre-activation that the slopes need is returned as it is.
+        as it is known before the step; `before` is the state of t − 1. Returns what the step computes from them, the
+        same names at every step: this and the gates are kept for the backward pass. A pre-activation that the slopes
+        need is returned as it is, under its own name.
         """
 
     def slopes(self, w: Arrays, now: Arrays, before: Arrays) -> dict[str, Array]:
@@ -103,13 +107,8 @@ def weight_name(source: str, k: str) -> str:
 
 def weight_shapes(cell: Cell) -> dict[str, tuple[int, ...]]:
     """Names and shapes of a cell's weights, from its wiring: W_xh is (H, I), b_h is (H,), p_i is (H,)."""
-    return dict(_weight_shapes(cell))
-
-
-@cache  # of what a cell is, which never changes
-def _weight_shapes(cell: Cell) -> dict[str, tuple[int, ...]]:
+    sizes = {name: int(size) for name, size in cell.sizes.items()}
     shapes: dict[str, tuple[int, ...]] = {}
-    sizes = cell.sizes
     for k, sources in cell.wiring.items():
         for source in sources:
             s = parsed(source)

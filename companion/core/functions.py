@@ -29,7 +29,10 @@ class Activation:
 
 def sigmoid(a: Array) -> Array:
     """Logistic function σ(a) = 1 / (1 + e^−a), any shape; written with tanh, so that no a overflows."""
-    return 0.5 * (1 + np.tanh(np.multiply(0.5, a)))
+    y = np.tanh(np.multiply(0.5, a))
+    y += 1
+    y *= 0.5
+    return y
 
 
 def relu(a: Array) -> Array:

@@ -1,6 +1,6 @@
-"""The order in which a cell's pre-activations lie in memory, for walk.py.
+"""The order in which a cell's pre-activations lie in memory, for the walk through time.
 
-Those that share a factor or a function are neighbours: one product makes the terms of all, and one tanh their values.
+Those that share a factor or a function are neighbours: one product makes the terms of all, one tanh their values.
 """
 
 from __future__ import annotations
@@ -8,71 +8,69 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-
-import numpy as np
+from itertools import groupby
 
 from companion.core.cell import Cell, parsed
 from companion.core.functions import SIGMOID, TANH
 
-
-@dataclass(frozen=True)
-class Fed:
-    """The pre-activations that have one source in their wiring: their names, and where the first to the last lie."""
-
-    names: tuple[str, ...]
-    span: slice  # in the order
-    columns: slice  # among the columns of δ
-    group: tuple[str, ...]  # all in the span, those in between included
+Names = tuple[str, ...]
 
 
 @dataclass(frozen=True)
-class Layout:
-    """The order in which pre-activations lie in memory: those that share a factor or a function are neighbours.
+class Order:
+    """How a cell's pre-activations lie one after another.
 
-    order    all pre-activations; those with terms known before the step come first
-    stacked  the names of these, which forward keeps in one array
-    columns  where each lies in the array of all δ_t
-    fed      for each source in the wiring, what it feeds
+    names    all of them, in order; those of which the core knows terms before the step come first
+    known    these first ones
+    columns  where each lies in the array of all δ_t, (T + 1, B, width)
+    fed      for each source in the wiring the runs that it feeds: neighbours of one size
     sizes    length of each vector
     """
 
-    order: tuple[str, ...]
-    stacked: tuple[str, ...]
+    names: Names
+    known: Names
     columns: Mapping[str, slice]
-    fed: Mapping[str, Fed]
+    fed: Mapping[str, tuple[Names, ...]]
     sizes: Mapping[str, int]
 
     @property
     def width(self) -> int:
-        return self.columns[self.order[-1]].stop
+        return self.columns[self.names[-1]].stop
+
+    def span(self, run: Names, B: int = 1) -> slice:
+        """Where neighbours lie among the columns, or in a row that holds (B, n) of each, one after another."""
+        return slice(B * self.columns[run[0]].start, B * self.columns[run[-1]].stop)
 
 
-@cache  # of what a cell is, which never changes
-def layout(cell: Cell) -> Layout:
-    """Pre-activations fed by x alone, by x and the state, by the state alone, and those that the cell sums itself."""
+def order(cell: Cell) -> Order:
+    """Pre-activations fed by x alone, by x and the state, by the state alone, then those that the cell sums itself."""
     wiring, gates, sizes = cell.wiring, cell.gates, cell.sizes
+    kinds = tuple({TANH: 1, SIGMOID: 2}.get(gates[k], 0) if k in gates else 0 for k in wiring)
+    return _order(tuple(wiring.items()), kinds, tuple((name, int(size)) for name, size in sizes.items()))
+
+
+@cache  # of what a cell is, not of the cell: one that is made for a batch may hold its arrays
+def _order(wires: tuple[tuple[str, Names], ...], kinds: tuple[int, ...], lengths: tuple[tuple[str, int], ...]) -> Order:
+    wiring, kind, sizes = dict(wires), dict(zip(dict(wires), kinds, strict=True)), dict(lengths)
 
     def place(k: str) -> tuple[int, int]:
         known = [parsed(source) for source in wiring[k] if parsed(source).known]
-        if not known:
+        if wiring[k] and not known:
             return 3, 0
         from_x, from_state = any(s.vector == "x" for s in known), any(s.vector != "x" for s in known)
-        return (1 if from_x else 2) if from_state else 0, {TANH: 1, SIGMOID: 2}.get(gates[k], 0) if k in gates else 0
+        return (1 if from_x else 2) if from_state else 0, kind[k]
 
-    order = tuple(sorted(wiring, key=place))
-    ends = np.cumsum([sizes[k] for k in order]).tolist()
-    columns = {k: slice(end - sizes[k], end) for k, end in zip(order, ends, strict=True)}
+    names = tuple(sorted(wiring, key=place))
+    ends = [sum(sizes[k] for k in names[: i + 1]) for i in range(len(names))]
 
-    def fed(source: str) -> Fed:
-        names = tuple(k for k in order if source in wiring[k])
-        first, last = order.index(names[0]), order.index(names[-1])
-        among = slice(columns[names[0]].start, columns[names[-1]].stop)
-        return Fed(names, slice(first, last + 1), among, order[first : last + 1])
+    def runs(source: str) -> tuple[Names, ...]:
+        groups = groupby(names, key=lambda k: (source in wiring[k], sizes[k]))
+        return tuple(tuple(run) for (fed, _), run in groups if fed)
 
-    return Layout(
-        order,
-        stacked=tuple(k for k in order if place(k)[0] < 3),
-        columns=columns,
-        fed={source: fed(source) for sources in wiring.values() for source in sources},
+    return Order(
+        names,
+        known=tuple(k for k in names if place(k)[0] < 3),
+        columns={k: slice(end - sizes[k], end) for k, end in zip(names, ends, strict=True)},
+        fed={source: runs(source) for sources in wiring.values() for source in sources},
         sizes=sizes,
     )

@@ -1,7 +1,7 @@
 """The recurrent core: what every recurrent layer shares, written once.
 
-A *cell* (see wiring.py and cells.py) states the equations of one step, forwards and backwards. This module checks what
-it is given, has the cell walked through time (walk.py), keeps the tape, and forms the gradients of the weights.
+A *cell* (see cell.py) states the equations of one step, forwards and backwards. This module checks what it is given,
+has the cell walked through time (walk.py), keeps the tape, and forms the gradients of the weights.
 
 Arrays over time are time-major. What a step computes is kept with T + 1 rows, so that row t belongs to step t;
 row 0 holds the initial state. The input has T rows: x[t − 1] is x_t.
@@ -11,22 +11,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import reduce
 
 import numpy as np
 
-from companion.core import reference, walk
+from companion.core import walk
 from companion.core.cell import PEEPHOLE, Arrays, Cell, parsed, rows_of, weight_name, weight_shapes
-from companion.core.order import Layout, layout
-from companion.core.recording import NotRecordable
+from companion.core.order import Order, order
 from companion.core.validation import (
     Array,
     all_finite,
     as_array,
     require_array,
+    require_finite,
     require_lengths,
     require_names,
     require_tokens,
 )
+
+ONE_HOT = 64  # up to so many tokens a product with one-hot vectors is quicker than a sum for each token
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,8 @@ class Tape:
     kept     name → (T + 1, B, ·): the gates under their names, and what the cell's step returns
     lengths  how many steps each sequence has, (B,), or None when all have T; beyond its length, a sequence's rows
              repeat its last one
+    All arrays can be read only: weights and x are copies, so that nothing that happens to the caller's own changes a
+    gradient, and whoever wants to change a state copies it first.
     """
 
     cell: Cell
@@ -59,26 +64,30 @@ def forward(
 
     x        (T, B, I); or integers (T, B), each standing for a one-hot vector of length I
     initial  state before the first step: (B, H), or a mapping for cells with several state vectors; zeros by default
-    lengths  steps of each sequence, integers (B,) from 1 to T; all T by default. What x holds beyond a sequence's
+    lengths  steps of each sequence, integers (B,) from 0 to T; all T by default. What x holds beyond a sequence's
              length is not looked at, and its states stay what they were at its end, so that row T is each one's last
-    Returns the main output with its T + 1 rows, (T + 1, B, H), and the tape for `backward`.
+    Returns the main output with its T + 1 rows, (T + 1, B, H), and the tape for `backward`; both can be read only.
     Raises ValueError for wrong shapes or dtypes, empty sequences, lengths out of range, NaN, and states that overflow
     (with the step).
     """
+    place = order(cell)
     w, dtype = _checked_weights(cell, weights)
     lengths = None if lengths is None else require_lengths(lengths, as_array("x", x))
-    x = _checked_input(cell, x if lengths is None else _without_padding(as_array("x", x), lengths), dtype)
-    initial = _checked_initial(cell, initial, x.shape[1], dtype)
+    inputs = _checked_input(place, x, dtype, lengths)
+    B = inputs.shape[1]
     with np.errstate(over="ignore", invalid="ignore"):  # what overflows is reported below, with its step
-        try:
-            kept = walk.forward(cell, w, x, initial)
-        except NotRecordable:
-            kept = reference.forward(cell, w, x, initial)
+        kept = walk.forward(cell, w, inputs, _checked_initial(cell, place, initial, B, dtype))
     if lengths is not None:
-        last = np.minimum(np.arange(len(x) + 1)[:, None], lengths)  # (T + 1, B): the row that each row repeats
-        kept = {name: rows[last, np.arange(x.shape[1])] for name, rows in kept.items()}
-    _require_finite_steps({name: kept[name] for name in dict.fromkeys((*cell.state, *cell.outputs))})
-    return kept[cell.outputs[0]], Tape(cell, w, x, kept, lengths)
+        last = np.minimum(np.arange(len(inputs) + 1)[:, None], lengths)  # (T + 1, B): the row that each row repeats
+        kept = {name: rows[last, np.arange(B)] for name, rows in kept.items()}
+    for name in (*cell.state, *cell.outputs):
+        if not all_finite(kept[name]):
+            t, b, i = (int(index) for index in np.argwhere(~np.isfinite(kept[name]))[0])
+            value = kept[name][t, b, i]
+            raise ValueError(f"{name}: expected finite states, got {value} at step {t} (sequence {b}, entry {i})")
+    for array in (inputs, *w.values(), *kept.values()):
+        array.flags.writeable = False
+    return kept[cell.outputs[0]], Tape(cell, w, inputs[..., :-1] if inputs.ndim == 3 else inputs, kept, lengths)
 
 
 def deltas(tape: Tape, d_outputs: Arrays) -> tuple[dict[str, Array], dict[str, Array]]:
@@ -87,9 +96,11 @@ def deltas(tape: Tape, d_outputs: Arrays) -> tuple[dict[str, Array], dict[str, A
     d_outputs  ∂loss/∂(output) through everything but later steps, name → (T + 1, B, ·); row 0 is the initial state's
     Returns δ, the gradient of every pre-activation, k → (T + 1, B, ·) with row 0 zero, and the gradient of the
     initial state, name → (B, ·).
+    Raises ValueError for wrong names or shapes, NaN, and gradients that overflow (with the step).
     """
-    da, place, d_initial = _deltas(tape, d_outputs)
-    return {k: da[..., place.columns[k]] for k in tape.cell.wiring}, d_initial
+    da, place, d_initial = _deltas(tape, _checked_output_gradients(tape, d_outputs))
+    _require_finite_gradients(da, place, {f"d{name}_0": d for name, d in d_initial.items()})
+    return _by_name(da, place), d_initial
 
 
 def backward(tape: Tape, d_outputs: Arrays) -> dict[str, Array]:
@@ -97,40 +108,36 @@ def backward(tape: Tape, d_outputs: Arrays) -> dict[str, Array]:
 
     d_outputs  as for `deltas`, for example {"h": dh} with dh (T + 1, B, H)
     Returns ∂loss/∂W under each weight's own name (same shape), "dx" (T, B, I) (left out for token input) and
-    "dh_0" (B, H), or the like for the cell's other state vectors.
+    "dh_0" (B, H), or the like for the cell's other state vectors; what its `batch_gradients` returns, if it has any.
+    Raises ValueError as `deltas` does.
     """
+    d_outputs = _checked_output_gradients(tape, d_outputs)
     da, place, d_initial = _deltas(tape, d_outputs)
     flat = da[1:].reshape(-1, da.shape[-1])  # (T · B, all pre-activations)
-    gradients: dict[str, Array] = {}
-    for source, fed in place.fed.items():
-        rows = rows_of(source, tape.x, tape.kept)
-        if parsed(source).factor == PEEPHOLE:
-            for k in fed.names:
-                gradients[f"{PEEPHOLE}_{k}"] = (da[1:, :, place.columns[k]] * rows).sum(axis=(0, 1))
-            continue
-        sums = _sum_of_products(flat[:, fed.columns], rows, place.sizes[parsed(source).vector])
-        for k in fed.names:
-            own, first = place.columns[k], fed.columns.start
-            gradients[weight_name(source, k)] = sums[own.start - first : own.stop - first]
-    d_biases = np.ones(len(flat), flat.dtype) @ flat
-    gradients |= {f"b_{k}": d_biases[columns] for k, columns in place.columns.items()}
-    if tape.x.ndim == 3:
-        gradients["dx"] = walk.input_gradient(tape.weights, place, flat, np.empty(tape.x.shape, tape.x.dtype))
-    return gradients | {f"d{name}_0": d for name, d in d_initial.items()}
+    with np.errstate(over="ignore", invalid="ignore"):
+        d_biases = np.ones(len(flat), flat.dtype) @ flat
+        gradients = {f"b_{k}": d_biases[columns] for k, columns in place.columns.items()}
+        gradients |= _weight_gradients(tape, place, flat)
+        if tape.x.ndim == 3:
+            gradients["dx"] = _input_gradient(tape, place, flat)
+    gradients |= {f"d{name}_0": d for name, d in d_initial.items()}
+    if not all(map(all_finite, gradients.values())):
+        _require_finite_gradients(da, place, gradients)
+    batch_gradients = getattr(tape.cell, "batch_gradients", None)
+    return gradients | batch_gradients(tape, _by_name(da, place), d_outputs) if batch_gradients else gradients
 
 
-def _deltas(tape: Tape, d_outputs: Arrays) -> tuple[Array, Layout, dict[str, Array]]:
+def _deltas(tape: Tape, d_outputs: Arrays) -> tuple[Array, Order, dict[str, Array]]:
     """δ of all pre-activations side by side, (T + 1, B, ·), where each lies, and the gradient of the initial state."""
-    d_outputs = _checked_output_gradients(tape, d_outputs)
     if tape.lengths is not None:
         d_outputs = {name: _at_the_end(d, tape.lengths) for name, d in d_outputs.items()}
-    place = layout(tape.cell)
-    try:
+    with np.errstate(over="ignore", invalid="ignore"):  # what overflows is reported later, with its step
         da, d_initial = walk.deltas(tape.cell, tape.weights, tape.kept, d_outputs)
-    except NotRecordable:
-        by_name, d_initial = reference.deltas(tape.cell, tape.weights, tape.kept, d_outputs)
-        da = np.concatenate([by_name[k] for k in place.order], axis=-1)
-    return da, place, d_initial
+    return da, order(tape.cell), d_initial
+
+
+def _by_name(da: Array, place: Order) -> dict[str, Array]:
+    return {k: da[..., columns] for k, columns in place.columns.items()}
 
 
 def _at_the_end(d: Array, lengths: Array) -> Array:
@@ -141,26 +148,48 @@ def _at_the_end(d: Array, lengths: Array) -> Array:
     return moved
 
 
+def _weight_gradients(tape: Tape, place: Order, da: Array) -> dict[str, Array]:
+    """∂loss/∂W_vk = Σ_t Σ_b δ_k v_tᵀ for every source v in the wiring, from da (T · B, all pre-activations)."""
+    gradients: dict[str, Array] = {}
+    for name, runs in place.fed.items():
+        source, rows = parsed(name), rows_of(name, tape.x, tape.kept)
+        for run in runs:
+            da_run, n = da[:, place.span(run)], place.sizes[run[0]]
+            if source.factor == PEEPHOLE:
+                dW = (da_run.reshape(*rows.shape[:2], len(run), n) * rows[:, :, None]).sum(axis=(0, 1))  # (g, n)
+            else:
+                dW = _sum_of_products(da_run, rows, place.sizes[source.vector]).reshape(len(run), n, -1)
+            gradients |= {weight_name(name, k): dW[i] for i, k in enumerate(run)}
+    return gradients
+
+
 def _sum_of_products(da: Array, source: Array, size: int) -> Array:
     """Σ_t Σ_b da_t source_tᵀ: da (T · B, n), source (T, B, size) or tokens (T, B) → (n, size)."""
+    if source.ndim == 2 and size <= ONE_HOT:
+        source = np.eye(size, dtype=da.dtype)[source]
     if source.ndim == 3:
         return da.T @ source.reshape(-1, size)
-    n = da.shape[1]
-    columns = np.zeros(size * n, da.dtype)
-    np.add.at(columns, (source.reshape(-1, 1) * n + np.arange(n)).ravel(), da.ravel())  # faster than row by row
-    return columns.reshape(size, n).T
+    tokens, sums = source.ravel(), np.zeros((size, da.shape[1]), da.dtype)
+    by_token = np.argsort(tokens, kind="stable")
+    first = np.flatnonzero(np.diff(tokens[by_token], prepend=-1))  # where another token begins
+    for begin, end in zip(first, [*first[1:], len(tokens)], strict=True):
+        sums[tokens[by_token[begin]]] = da[by_token[begin:end]].sum(axis=0)
+    return sums.T
 
 
-def _without_padding(x: Array, lengths: Array) -> Array:
-    """Zeros, or token 0, in the place of whatever stands beyond each sequence's length."""
-    within = np.arange(len(x))[:, None] < lengths
-    return np.where(within.reshape(*within.shape, *(1,) * (x.ndim - 2)), x, x.dtype.type(0))
+def _input_gradient(tape: Tape, place: Order, da: Array) -> Array:
+    """∂loss/∂x_t = Σ_k W_xkᵀ δ_k of all steps, (T, B, I), from da (T · B, all pre-activations)."""
+    sums = [
+        da[:, place.span(run)] @ np.concatenate([tape.weights[weight_name("x", k)] for k in run])
+        for run in place.fed.get("x", ())
+    ]
+    return reduce(np.add, sums).reshape(tape.x.shape) if sums else np.zeros_like(tape.x)
 
 
 def _checked_weights(cell: Cell, weights: Arrays) -> tuple[dict[str, Array], np.dtype]:
     shapes = weight_shapes(cell)
     require_names("weights", weights, list(shapes))
-    w = {name: require_array(name, weights[name], shape) for name, shape in shapes.items()}
+    w = {name: require_array(name, weights[name], shape).copy() for name, shape in shapes.items()}
     dtypes = {array.dtype for array in w.values()}
     if len(dtypes) > 1:
         found = ", ".join(f"{name} {array.dtype}" for name, array in w.items())
@@ -168,46 +197,49 @@ def _checked_weights(cell: Cell, weights: Arrays) -> tuple[dict[str, Array], np.
     return w, dtypes.pop()
 
 
-def _checked_input(cell: Cell, x: Array, dtype: np.dtype) -> Array:
-    x, I = as_array("x", x), cell.sizes["x"]
+def _checked_input(place: Order, x: Array, dtype: np.dtype, lengths: Array | None) -> Array:
+    """x_t and a one, which meets the bias, (T, B, I + 1); or tokens (T, B). A copy, with 0 beyond each length."""
+    x, I = as_array("x", x), place.sizes["x"]
+    if lengths is not None:
+        within = np.arange(len(x))[:, None] < lengths
+        x = np.where(within.reshape(*within.shape, *(1,) * (x.ndim - 2)), x, x.dtype.type(0))
     if x.dtype.kind in "iu" and x.ndim == 2:
-        return require_tokens("x", x, ("T", "B"), I)
-    x = require_array("x", x.astype(dtype) if x.dtype.kind in "iu" else x, ("T", "B", I))
+        return require_tokens("x", x, ("T", "B"), I).astype(np.intp)
+    x = require_array("x", x.astype(dtype) if x.dtype.kind in "iub" else x, ("T", "B", I))
     if x.dtype != dtype:
         raise ValueError(f"x: expected dtype {dtype} like the weights, got {x.dtype}")
-    return x
+    x_and_1 = np.ones((*x.shape[:2], I + 1), dtype)
+    x_and_1[..., :-1] = x
+    return x_and_1
 
 
-def _checked_initial(cell: Cell, initial: Array | Arrays | None, B: int, dtype: np.dtype) -> dict[str, Array]:
+def _checked_initial(cell: Cell, place: Order, initial: object, B: int, dtype: np.dtype) -> dict[str, Array]:
     if initial is None:
-        return {name: np.zeros((B, cell.sizes[name]), dtype) for name in cell.state}
-    if not isinstance(initial, Mapping):
-        initial = {cell.state[0]: initial}
-    require_names("initial", initial, cell.state)
-    checked = {name: require_array(f"{name}_0", initial[name], (B, cell.sizes[name])) for name in cell.state}
+        return {name: np.zeros((B, place.sizes[name]), dtype) for name in cell.state}
+    given = initial if isinstance(initial, Mapping) else {cell.state[0]: initial}
+    require_names("initial", given, cell.state)
+    checked = {name: require_array(f"{name}_0", given[name], (B, place.sizes[name])) for name in cell.state}
     return {name: value.astype(dtype, copy=False) for name, value in checked.items()}
 
 
 def _checked_output_gradients(tape: Tape, d_outputs: Arrays) -> Arrays:
+    names = ", ".join(tape.cell.outputs)
     if not isinstance(d_outputs, Mapping):
         raise ValueError(
             f"d_outputs: expected a mapping such as {{'{tape.cell.outputs[0]}': …}}, got {type(d_outputs)}"
         )
-    unknown = set(d_outputs) - set(tape.cell.outputs)
-    if unknown:
-        raise ValueError(
-            f"d_outputs: expected gradients of {', '.join(tape.cell.outputs)}, got one of {', '.join(sorted(unknown))}"
-        )
-    return {
-        name: require_array(f"d{name}", d, tape[name].shape).astype(tape[name].dtype, copy=False)
-        for name, d in d_outputs.items()
-    }
+    if unknown := sorted(set(d_outputs) - set(tape.cell.outputs)):
+        raise ValueError(f"d_outputs: expected gradients of {names}, got one of {', '.join(unknown)}")
+    checked = {name: require_array(f"d{name}", d, tape[name].shape) for name, d in d_outputs.items()}
+    return {name: d.astype(tape[name].dtype, copy=False) for name, d in checked.items()}
 
 
-def _require_finite_steps(kept: Arrays) -> None:
-    for name, rows in kept.items():
-        if not all_finite(rows):
-            t, b, i = (int(index) for index in np.argwhere(~np.isfinite(rows))[0])
-            raise ValueError(
-                f"{name}: became {rows[t, b, i]} at step {t} (sequence {b}, entry {i}); expected finite states"
-            )
+def _require_finite_gradients(da: Array, place: Order, gradients: Arrays) -> None:
+    lost = np.argwhere(~np.isfinite(da))
+    if len(lost):
+        t, b, column = (int(index) for index in lost[lost[:, 0] == lost[-1, 0]][0])  # the first on the way back
+        k = next(k for k, columns in place.columns.items() if columns.start <= column < columns.stop)
+        entry = f"step {t} (sequence {b}, entry {column - place.columns[k].start})"
+        raise ValueError(f"da_{k}: expected finite gradients, got {da[t, b, column]} at {entry}")
+    for name, gradient in gradients.items():
+        require_finite(name if name.startswith("d") else f"d{name}", gradient)

@@ -111,14 +111,14 @@ def require_names(name: str, value: Mapping[str, object], expected: Sequence[str
 
 
 def require_lengths(lengths: object, x: Array) -> Array:
-    """Return `lengths` as whole numbers (B,) from 1 to T, for x (T, B, …); ValueError otherwise."""
+    """Return `lengths` as whole numbers (B,) from 0 to T, for x (T, B, …); ValueError otherwise."""
     if x.ndim < 2:
         raise ValueError(f"x: expected shape (T, B, …), got {x.shape}")
     array = as_array("lengths", lengths)
     require_shape("lengths", array, (x.shape[1],))
-    if array.dtype.kind not in "iu" or array.min() < 1 or array.max() > len(x):
-        raise ValueError(f"lengths: expected whole numbers from 1 to {len(x)}, got {array}")
-    return array
+    if array.dtype.kind not in "iu" or array.min() < 0 or array.max() > len(x):
+        raise ValueError(f"lengths: expected whole numbers from 0 to {len(x)}, got {array}")
+    return array.astype(np.intp)
 
 
 def require_size(name: str, value: object, least: int = 1) -> int:
@@ -126,3 +126,12 @@ def require_size(name: str, value: object, least: int = 1) -> int:
     if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < least:
         raise ValueError(f"{name}: expected a whole number of at least {least}, got {value!r}")
     return int(value)
+
+
+def settle_sizes(instance: object, **least: int) -> None:
+    """Make these fields of a frozen dataclass plain ints, each at least its number; ValueError as `require_size`.
+
+    A NumPy integer of a narrow type would wrap around in what is computed from it.
+    """
+    for name, smallest in least.items():
+        object.__setattr__(instance, name, require_size(name, getattr(instance, name), smallest))

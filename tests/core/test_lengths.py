@@ -35,7 +35,7 @@ def test_a_sequence_in_a_padded_batch_is_a_sequence_alone(name, T, B, tokens, se
     rng, I = np.random.default_rng(seed), 3
     cell = EVERY_CELL[name](I, 2)
     w = initial_weights(weight_shapes(cell), rng, 1.0)
-    lengths = rng.integers(1, T + 1, B)
+    lengths = rng.integers(0, T + 1, B)
     x = rng.integers(0, I, (T, B)) if tokens else rng.normal(size=(T, B, I))
     x[np.arange(T)[:, None] >= lengths] = -1 if tokens else np.nan
     given_x = x.copy()
@@ -50,6 +50,12 @@ def test_a_sequence_in_a_padded_batch_is_a_sequence_alone(name, T, B, tokens, se
     summed = {weight: np.zeros_like(value) for weight, value in w.items()}
     for b, n in enumerate(lengths):
         own = {state: value[b : b + 1] for state, value in initial.items()}
+        if n == 0:  # nothing happens: its initial state stays, and gets all gradients of its states
+            for state in cell.state:
+                np.testing.assert_array_equal(tape[state][:, b], np.tile(initial[state][b], (T + 1, 1)))
+                expected = d[state][:, b].sum(axis=0) if state in d else 0
+                np.testing.assert_allclose(gradients[f"d{state}_0"][b], expected, atol=1e-12, err_msg=state)
+            continue
         _, alone = forward(cell, w, x[:n, b : b + 1], own)
         for kept, rows in alone.kept.items():
             if kept in (*cell.state, *cell.outputs):
@@ -76,7 +82,7 @@ def test_gradients_with_lengths_are_those_that_central_differences_measure(name)
     rng = np.random.default_rng(1)
     cell = EVERY_CELL[name](2, 2)
     w, x = initial_weights(weight_shapes(cell), rng, 1.0), rng.normal(size=(4, 3, 2))
-    lengths, initial = np.array([3, 1, 4]), {s: rng.normal(size=(3, cell.sizes[s])) for s in cell.state}
+    lengths, initial = np.array([3, 0, 4]), {s: rng.normal(size=(3, cell.sizes[s])) for s in cell.state}
     h, tape = forward(cell, w, x, initial, lengths)
     dh = rng.normal(size=h.shape)
 
@@ -117,7 +123,7 @@ def test_an_overflow_in_the_padding_is_none():
     w = {"W_xh": np.ones((1, 1)), "W_hh": np.full((1, 1), 1e200), "b_h": np.zeros(1)}
     h, _ = forward(cell, w, np.ones((5, 1, 1)), lengths=[2])
     np.testing.assert_array_equal(h[2:, 0, 0], np.full(4, 1e200))
-    with pytest.raises(ValueError, match="h: became inf at step 3"):
+    with pytest.raises(ValueError, match="h: expected finite states, got inf at step 3"):
         forward(cell, w, np.ones((5, 1, 1)), lengths=[3])
 
 
@@ -132,11 +138,10 @@ X = np.zeros((4, 2, 3))
         ([4], r"lengths: expected shape \(2,\), got \(1,\)"),
         ([[4, 4]], r"lengths: expected shape \(2,\), got \(1, 2\)"),
         (4, r"lengths: expected shape \(2,\), got \(\)"),
-        ([4, 0], r"lengths: expected whole numbers from 1 to 4, got \[4 0\]"),
-        ([5, 4], r"lengths: expected whole numbers from 1 to 4, got \[5 4\]"),
-        ([-1, 4], r"lengths: expected whole numbers from 1 to 4, got \[-1  ?4\]"),
-        ([4.0, 2.0], r"lengths: expected whole numbers from 1 to 4, got \[4\. 2\.\]"),
-        ([True, True], "lengths: expected whole numbers from 1 to 4"),
+        ([5, 4], r"lengths: expected whole numbers from 0 to 4, got \[5 4\]"),
+        ([-1, 4], r"lengths: expected whole numbers from 0 to 4, got \[-1  ?4\]"),
+        ([4.0, 2.0], r"lengths: expected whole numbers from 0 to 4, got \[4\. 2\.\]"),
+        ([True, True], "lengths: expected whole numbers from 0 to 4"),
     ],
 )
 def test_bad_lengths_are_named(lengths, message):

@@ -2,8 +2,10 @@
 
 from types import MappingProxyType
 
+import numpy as np
+
 from companion.core.functions import SIGMOID
-from companion.core.order import layout
+from companion.core.order import order
 from companion.gates.cells import GRU, LSTM, CoupledLSTM, GRUResetBefore, PeepholeLSTM
 from companion.rnn.cells import Elman, Jordan
 
@@ -18,14 +20,33 @@ class Between(Elman):
 
 def test_neighbours_in_memory():
     """What shares a factor lies side by side, and among it the gates with tanh before those with σ."""
-    assert layout(LSTM(2, 3)).order == ("g", "i", "f", "o")
-    assert layout(GRU(2, 3)).order == ("n", "r", "z", "hn")
-    assert layout(PeepholeLSTM(2, 3)).order == ("o", "g", "i", "f")
-    assert layout(Between(2, 3)).order == ("b", "a", "c")  # no gap among what the state feeds
-    assert layout(Jordan(2, 3, 4)).order == ("h", "y") and layout(Jordan(2, 3, 4)).stacked == ("h",)
+    assert order(LSTM(2, 3)).names == ("g", "i", "f", "o")
+    assert order(GRU(2, 3)).names == ("n", "r", "z", "hn")
+    assert order(PeepholeLSTM(2, 3)).names == ("o", "g", "i", "f")
+    assert order(Between(2, 3)).names == ("b", "a", "c")
+    assert order(Jordan(2, 3, 4)).names == ("h", "y") and order(Jordan(2, 3, 4)).known == ("h",)
     for kind in (Elman, LSTM, PeepholeLSTM, CoupledLSTM, GRU, GRUResetBefore, Between):
-        fed = layout(kind(2, 3)).fed["x"]  # what x feeds comes first and has no gap
-        assert fed.span.start == 0 and fed.group == fed.names, kind
-    gru = layout(GRU(2, 3))
-    assert gru.fed["x"].group == ("n", "r", "z") and gru.fed["h_before"].group == ("r", "z", "hn")
-    assert gru.fed["h_before"].columns == slice(3, 12) and gru.width == 12
+        assert all(len(runs) == 1 for source, runs in order(kind(2, 3)).fed.items() if "*" not in source), kind
+    gru = order(GRU(2, 3))
+    assert gru.fed["x"] == (("n", "r", "z"),) and gru.fed["h_before"] == (("r", "z", "hn"),)
+    assert gru.span(("r", "z", "hn")) == slice(3, 12) and gru.span(("r",), B=5) == slice(15, 30) and gru.width == 12
+
+
+class Sizes(Elman):
+    """Neighbours of two sizes, and one that is fed nothing among those that are."""
+
+    wiring = MappingProxyType({"a": ("x",), "b": ("x",), "c": ("x",), "d": ("x", "h_before"), "e": ("x", "h_before")})
+    gates = MappingProxyType(dict.fromkeys("abcde", SIGMOID))
+    sizes = MappingProxyType({"x": 2, "a": 3, "b": 4, "c": 4, "d": 4, "e": 5, "h": 3})
+
+
+def test_a_run_has_one_size():
+    place = order(Sizes(2, 3))
+    assert place.fed["x"] == (("a",), ("b", "c", "d"), ("e",)) and place.fed["h_before"] == (("d",), ("e",))
+
+
+def test_sizes_of_any_integer_type_are_plain_ones_also_for_an_equal_cell_later():
+    for kind in (np.int8, np.uint16, np.int64):
+        narrow = order(Elman(kind(100), kind(100)))
+        assert all(type(size) is int for size in narrow.sizes.values()) and narrow.span(("h",), B=50) == slice(0, 5000)
+    assert all(type(size) is int for size in order(Elman(100, 100)).sizes.values())

@@ -1,13 +1,17 @@
 """The recurrent core: equal to PyTorch forwards and backwards, free of hidden state, plain about bad input."""
 
+import copy
+import pickle
+
 import numpy as np
 import pytest
 import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from companion import Elman, Jordan, backward, deltas, forward, initial_weights, weight_shapes
+from companion import GRU, LSTM, Elman, Jordan, backward, deltas, forward, initial_weights, weight_shapes
 from companion.core.functions import IDENTITY, RELU, TANH
+from companion.gates.cells import CoupledLSTM, GRUResetBefore, PeepholeLSTM
 
 PARITY = 1e-10  # float64, as promised in the book
 sizes = st.integers(1, 5)
@@ -213,8 +217,101 @@ def test_bad_weights_are_named():
 def test_overflow_is_reported_at_the_step_where_it_happens():
     cell = Elman(1, 1, IDENTITY)
     w = {"W_xh": np.ones((1, 1)), "W_hh": np.full((1, 1), 1e200), "b_h": np.zeros(1)}
-    with np.errstate(over="ignore"), pytest.raises(ValueError, match="h: became inf at step 3"):
+    with (
+        np.errstate(over="ignore"),
+        pytest.raises(ValueError, match=r"h: expected finite states, got inf at step 3 \(sequence 0, entry 0\)"),
+    ):
         forward(cell, w, np.ones((5, 1, 1)))
+
+
+def test_a_gradient_that_overflows_is_reported_at_the_step_where_it_happens_going_back():
+    """W_hh = 1e200 for the second of two units, which starts at 0 and stays there, so that no state overflows."""
+    cell = Elman(1, 2, IDENTITY)
+    w = {"W_xh": np.zeros((2, 1)), "W_hh": np.diag([1, 1e200]), "b_h": np.zeros(2)}
+    h, tape = forward(cell, w, np.ones((5, 2, 1)))
+    dh = np.zeros_like(h)
+    dh[5, 1, 1] = 1
+    message = r"da_h: expected finite gradients, got inf at step 3 \(sequence 1, entry 1\)"
+    for way in (backward, deltas):
+        with pytest.raises(ValueError, match=message):
+            way(tape, {"h": dh})
+    with pytest.raises(ValueError, match=r"dh_0: expected finite numbers, got inf at index \(1, 1\)"):
+        backward(forward(cell, w, np.ones((2, 2, 1)))[1], {"h": dh[3:]})
+
+
+def test_a_sum_of_gradients_that_overflows_is_named():
+    """Every δ is finite, and what they add up to is not."""
+    cell = Elman(1, 1, IDENTITY)
+    w = {"W_xh": np.ones((1, 1)), "W_hh": np.zeros((1, 1)), "b_h": np.zeros(1)}
+    w = {name: W.astype(np.float32) for name, W in w.items()}
+    h, tape = forward(cell, w, np.ones((4, 1, 1), np.float32))
+    with pytest.raises(ValueError, match=r"db_h: expected finite numbers, got inf at index \(0,\)"):
+        backward(tape, {"h": np.full_like(h, 2e38)})
+
+
+def test_what_happens_to_the_callers_arrays_changes_no_gradient():
+    rng = np.random.default_rng(4)
+    cell = Elman(2, 3)
+    w, x, h_0, dh = random_weights(cell, rng), rng.normal(size=(4, 2, 2)), rng.normal(size=(2, 3)), np.ones((5, 2, 3))
+    expected = backward(forward(cell, w, x, h_0)[1], {"h": dh})
+    _, tape = forward(cell, w, x, h_0)
+    for array in (*w.values(), x, h_0):
+        array *= 2
+    for name, gradient in backward(tape, {"h": dh}).items():
+        np.testing.assert_array_equal(gradient, expected[name], err_msg=name)
+
+
+@pytest.mark.parametrize("lengths", [None, [2, 4]])
+@pytest.mark.parametrize("tokens", [False, True])
+def test_what_a_tape_holds_can_be_read_only(lengths, tokens):
+    x = np.zeros((4, 2), int) if tokens else np.zeros((4, 2, 3))
+    h, tape = forward(CELL, W, x, lengths=lengths)
+    for array in (h, tape.x, *tape.kept.values(), *tape.weights.values()):
+        with pytest.raises(ValueError, match="read-only"):
+            array *= 2
+
+
+INTEGERS = [np.int8, np.int16, np.int32, np.int64, np.uint8, np.uint16, np.uint32, np.uint64]
+
+
+@pytest.mark.parametrize("kind", INTEGERS)
+@pytest.mark.parametrize("V", [5, 100])
+def test_tokens_and_lengths_of_every_integer_type_are_the_same_tokens(kind, V):
+    """Numbers whose products with H do not fit the narrow types; vocabularies on either side of ONE_HOT."""
+    rng = np.random.default_rng(5)
+    cell = Elman(V, 7)
+    w, dh = random_weights(cell, rng), rng.normal(size=(7, 3, 7))
+    tokens, lengths = rng.integers(0, V, (6, 3)), np.array([6, 0, 4])
+    tokens[0] = V - 1
+    expected = backward(forward(cell, w, tokens, lengths=lengths)[1], {"h": dh})
+    given = forward(cell, w, tokens.astype(kind), lengths=lengths.astype(kind))[1]
+    for name, gradient in backward(given, {"h": dh}).items():
+        np.testing.assert_array_equal(gradient, expected[name], err_msg=name)
+
+
+@pytest.mark.parametrize("kind", [np.int8, np.uint8, np.int16, np.int64])
+def test_sizes_of_every_integer_type_are_the_same_sizes(kind):
+    """100 + 100 and 3 · 100 do not fit into one byte."""
+    plain, sized = LSTM(100, 100), LSTM(kind(100), kind(100))
+    assert plain == sized and {type(size) for size in sized.sizes.values()} == {int}
+    w = random_weights(sized, np.random.default_rng(6))
+    h, tape = forward(sized, w, np.ones((2, 3, 100)))
+    expected, expected_tape = forward(plain, w, np.ones((2, 3, 100)))
+    np.testing.assert_array_equal(h, expected)
+    gradients = backward(tape, {"h": h})
+    for name, gradient in backward(expected_tape, {"h": h}).items():
+        np.testing.assert_array_equal(gradients[name], gradient, err_msg=name)
+
+
+@pytest.mark.parametrize("kind", [Elman, LSTM, GRU, CoupledLSTM, PeepholeLSTM, GRUResetBefore])
+def test_cells_and_tapes_are_pickled_and_copied_whole(kind):
+    rng, cell = np.random.default_rng(7), kind(2, 3)
+    h, tape = forward(cell, random_weights(cell, rng), rng.normal(size=(4, 2, 2)), lengths=[4, 2])
+    expected = backward(tape, {"h": h})
+    for copied in (pickle.loads(pickle.dumps(tape)), copy.deepcopy(tape)):
+        assert copied.cell == cell
+        for name, gradient in backward(copied, {"h": h}).items():
+            np.testing.assert_array_equal(gradient, expected[name], err_msg=name)
 
 
 def test_bad_output_gradients_are_named():

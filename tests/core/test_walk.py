@@ -1,8 +1,11 @@
-"""The fast walk computes what the plain one does, for every cell, and nothing of it is left behind."""
+"""The walk computes what walking plainly does, for every cell, and calls a cell's step at every step as it is."""
 
+import gc
+import weakref
 from types import MappingProxyType
 
 import numpy as np
+import plainly
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -10,14 +13,17 @@ from hypothesis import strategies as st
 from companion import Elman, Jordan, backward, forward, initial_weights, weight_shapes
 from companion.bptt.gradients import check_layer
 from companion.bptt.skip_elman import SkipElman
-from companion.core import reference, walk
+from companion.core import walk
 from companion.core.cell import weight_name
 from companion.core.functions import IDENTITY, RELU, SIGMOID, SOFTMAX, TANH, Activation
-from companion.core.order import layout
+from companion.core.order import order
+from companion.core.recurrent import Tape
+from companion.gates.ablation import PARTS, AblatedLSTM
 from companion.gates.cells import GRU, LSTM, CoupledLSTM, GRUResetBefore, PeepholeLSTM
 
 KINDS = {kind.__name__: kind for kind in (LSTM, PeepholeLSTM, CoupledLSTM, GRU, GRUResetBefore)}
 KINDS |= {g.name: lambda I, H, g=g: Elman(I, H, g) for g in (TANH, SIGMOID, RELU, IDENTITY)}
+KINDS |= {f"without {part}": lambda I, H, part=part: AblatedLSTM(I, H, part) for part in PARTS}
 KINDS |= {"skip": lambda I, H: SkipElman(I, H, 3), "Jordan": lambda I, H: Jordan(I, H, 3)}
 KINDS |= {"Jordan, softmax": lambda I, H: Jordan(I, H, H, TANH, SOFTMAX)}
 
@@ -72,90 +78,8 @@ class Deaf(Elman):
     wiring = MappingProxyType({"h": ("h_before",)})
 
 
-KINDS |= {"crossed": Crossed, "deaf": Deaf}
-
-
-def drawn(cell, T, B, seed, dtype=np.float64):
-    rng = np.random.default_rng(seed)
-    w = initial_weights(weight_shapes(cell), rng, 0.9, dtype)
-    initial = {name: rng.normal(size=(B, cell.sizes[name])).astype(dtype) for name in cell.state}
-    return rng, w, rng.normal(size=(T, B, cell.sizes["x"])).astype(dtype), initial
-
-
-def assert_the_same(cell, rng, w, x, initial):
-    """States, δ and gradients of the fast walk are those of the plain one, whichever outputs the loss sees."""
-    plain, fast = reference.forward(cell, w, x, initial), walk.forward(cell, w, x, initial)
-    assert set(plain) == set(fast)
-    for name, rows in plain.items():
-        np.testing.assert_allclose(fast[name][1:], rows[1:], rtol=0, atol=1e-12, err_msg=name)
-    for name in cell.state:
-        np.testing.assert_array_equal(fast[name][0], initial[name])
-    assert_the_same_backwards(cell, rng, w, x, fast)
-
-
-def assert_the_same_backwards(cell, rng, w, x, kept):
-    given_to = [name for name in cell.outputs if rng.random() < 0.7]
-    d = {name: rng.normal(size=kept[name].shape) for name in given_to}
-    da, d_initial = reference.deltas(cell, w, kept, d)
-    stacked, d_initial_fast = walk.deltas(cell, w, kept, d)
-    place = layout(cell)
-    for k, columns in place.columns.items():
-        np.testing.assert_allclose(stacked[..., columns], da[k], rtol=0, atol=1e-11, err_msg=k)
-    for name in cell.state:
-        np.testing.assert_allclose(d_initial_fast[name], d_initial[name], rtol=0, atol=1e-11, err_msg=name)
-    if x.ndim == 3:
-        dx = walk.input_gradient(w, place, stacked[1:].reshape(-1, place.width), np.full_like(x, np.nan))
-        sent = [da[k][1:] @ w[weight_name("x", k)] for k, sources in cell.wiring.items() if "x" in sources]
-        np.testing.assert_allclose(dx, sum(sent, np.zeros_like(x)), rtol=0, atol=1e-11)
-
-
-kinds, few, seeds = st.sampled_from(sorted(KINDS)), st.integers(1, 4), st.integers(0, 2**32 - 1)
-
-
-@settings(max_examples=120)
-@given(kind=kinds, T=st.integers(1, 7), B=few, I=few, H=few, tokens=st.booleans(), seed=seeds)
-@example(kind="PeepholeLSTM", T=1, B=1, I=1, H=1, tokens=False, seed=0)
-@example(kind="crossed", T=4, B=2, I=2, H=3, tokens=False, seed=0)
-def test_the_fast_walk_is_the_plain_walk(kind, T, B, I, H, tokens, seed):
-    cell = KINDS[kind](I, H)
-    rng, w, x, initial = drawn(cell, T, B, seed)
-    assert_the_same(cell, rng, w, rng.integers(0, I, (T, B)) if tokens else x, initial)
-
-
-@settings(max_examples=80)
-@given(
-    kind=kinds,
-    T=st.integers(1, 9),
-    B=st.integers(1, 9),
-    I=few,
-    H=st.integers(1, 6),
-    product=st.sampled_from([1, 30, 300, 3000]),
-    part=st.integers(1, 3),
-    slopes=st.sampled_from([1, 500]),
-    seed=seeds,
-)
-@example(kind="LSTM", T=5, B=3, I=2, H=6, product=30, part=1, slopes=1, seed=0)
-@example(kind="GRU", T=7, B=2, I=3, H=4, product=1, part=2, slopes=500, seed=1)
-def test_however_products_and_steps_are_cut_the_results_are_the_same(kind, T, B, I, H, product, part, slopes, seed):
-    cell = KINDS[kind](I, H)
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in {"SMALL_PRODUCT": product, "LEAST_PART": part, "SLOPES": slopes}.items():
-            patch.setattr(walk, name, value)
-        assert_the_same(cell, *drawn(cell, T, B, seed))
-
-
-@pytest.mark.parametrize("kind", ["tanh", "LSTM", "GRU", "PeepholeLSTM", "GRUResetBefore"])
-@pytest.mark.parametrize("shape", [(3, 40, 5, 96), (30, 20, 3, 64), (2, 64, 20, 512)])
-def test_large_products_cut_into_blocks_are_the_same_products(kind, shape):
-    """Shapes at which products are cut, slopes come in several blocks, and sums over k are split (the last)."""
-    T, B, I, H = shape
-    cell = KINDS[kind](I, H)
-    rng, w, x, initial = drawn(cell, T, B, 0)
-    assert_the_same(cell, rng, {name: value / H**0.5 for name, value in w.items()}, x, initial)
-
-
 class Uneven(Elman):
-    """Two states of different sizes, each fed by both; their pre-activations cannot lie in one stack."""
+    """Two states of different sizes, each fed by both."""
 
     wiring = MappingProxyType(dict.fromkeys("uv", ("x", "h_before", "c_before")))
     gates = MappingProxyType(dict.fromkeys("uv", TANH))
@@ -175,16 +99,63 @@ class Uneven(Elman):
         return {"u": s["u"] * d["h"], "v": s["v"] * d["c"]}, {}
 
 
-@settings(max_examples=30)
-@given(T=st.integers(1, 5), B=st.integers(1, 9), I=few, H=few, product=st.sampled_from([1, 100, 10**6]), seed=seeds)
-def test_sizes_may_differ_and_are_then_walked_plainly_forwards_only(T, B, I, H, product, seed):
-    cell = Uneven(I, H)
+KINDS |= {"crossed": Crossed, "deaf": Deaf, "uneven": Uneven}
+
+
+def drawn(cell, T, B, seed, dtype=np.float64):
+    rng = np.random.default_rng(seed)
+    w = initial_weights(weight_shapes(cell), rng, 0.9, dtype)
+    initial = {name: rng.normal(size=(B, cell.sizes[name])).astype(dtype) for name in cell.state}
+    return rng, w, rng.normal(size=(T, B, cell.sizes["x"])).astype(dtype), initial
+
+
+def with_ones(x):
+    """What `walk.forward` is given: x_t and a one; tokens as they are."""
+    return x if x.ndim == 2 else np.concatenate([x, np.ones_like(x[..., :1])], axis=-1)
+
+
+def assert_the_same(cell, rng, w, x, initial):
+    """States, δ and all gradients are those of walking plainly, whichever outputs the loss sees."""
+    kept, expected = walk.forward(cell, w, with_ones(x), initial), plainly.forward(cell, w, x, initial)
+    assert set(kept) == set(expected)
+    for name, rows in expected.items():
+        np.testing.assert_allclose(kept[name][1:], rows[1:], rtol=0, atol=1e-12, err_msg=name)
+    for name in cell.state:
+        np.testing.assert_array_equal(kept[name][0], initial[name])
+    d = {name: rng.normal(size=kept[name].shape) for name in cell.outputs if rng.random() < 0.7}
+    da, d_initial = walk.deltas(cell, w, kept, d)
+    da_plain, d_initial_plain = plainly.deltas(cell, w, kept, d)
+    for k, columns in order(cell).columns.items():
+        np.testing.assert_allclose(da[..., columns], da_plain[k], rtol=0, atol=1e-11, err_msg=k)
+    for name in cell.state:
+        np.testing.assert_allclose(d_initial[name], d_initial_plain[name], rtol=0, atol=1e-11, err_msg=name)
+    if x.ndim == 3:
+        dx = backward(Tape(cell, w, x, kept), d)["dx"]
+        sent = [da_plain[k][1:] @ w[weight_name("x", k)] for k, sources in cell.wiring.items() if "x" in sources]
+        np.testing.assert_allclose(dx, sum(sent, np.zeros_like(x)), rtol=0, atol=1e-11)
+
+
+kinds, few, seeds = st.sampled_from(sorted(KINDS)), st.integers(1, 4), st.integers(0, 2**32 - 1)
+
+
+@settings(max_examples=120)
+@given(kind=kinds, T=st.integers(1, 7), B=few, I=few, H=few, tokens=st.booleans(), seed=seeds)
+@example(kind="PeepholeLSTM", T=1, B=1, I=1, H=1, tokens=False, seed=0)
+@example(kind="crossed", T=4, B=2, I=2, H=3, tokens=False, seed=0)
+def test_the_walk_gives_what_walking_plainly_gives(kind, T, B, I, H, tokens, seed):
+    cell = KINDS[kind](I, H)
     rng, w, x, initial = drawn(cell, T, B, seed)
-    with pytest.raises(TypeError, match=f"of one size can be stacked, not of .{H}, {H + 2}"):
-        walk.forward(cell, w, x, initial)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(walk, "SMALL_PRODUCT", product)
-        assert_the_same_backwards(cell, rng, w, x, reference.forward(cell, w, x, initial))
+    assert_the_same(cell, rng, w, rng.integers(0, I, (T, B)) if tokens else x, initial)
+
+
+@pytest.mark.parametrize("kind", ["tanh", "LSTM", "GRU", "PeepholeLSTM", "GRUResetBefore"])
+@pytest.mark.parametrize("shape", [(3, 40, 5, 96), (30, 20, 3, 64), (2, 64, 20, 512)])
+def test_large_networks_are_the_same(kind, shape):
+    """Shapes at which slopes come in several blocks (the second) and sums are long (the last)."""
+    T, B, I, H = shape
+    cell = KINDS[kind](I, H)
+    rng, w, x, initial = drawn(cell, T, B, 0)
+    assert_the_same(cell, rng, {name: value / H**0.5 for name, value in w.items()}, x, initial)
 
 
 @pytest.mark.parametrize("kind", [Crossed, Deaf, Uneven])
@@ -221,29 +192,6 @@ def test_float32_differs_by_rounding_only(kind):
         np.testing.assert_allclose(ours[name], gradient, atol=1e-4 * max(1, np.abs(gradient).max()), err_msg=name)
 
 
-class Branching(LSTM):
-    """An LSTM whose equations choose between arrays: nothing that leaves a record."""
-
-    def step(self, w, now, before):
-        return {name: np.where(True, value, 0) for name, value in super().step(w, now, before).items()}
-
-    def back(self, w, s, d):
-        da, direct = super().back(w, s, d)
-        return {k: np.where(True, da_k, 0) for k, da_k in da.items()}, direct
-
-
-def test_a_cell_that_leaves_no_record_is_walked_plainly():
-    cell = Branching(2, 3)
-    rng, w, x, initial = drawn(cell, 5, 2, 3)
-    with pytest.raises(TypeError, match="where is no ufunc"):
-        walk.forward(cell, w, x, initial)
-    h, tape = forward(cell, w, x, initial)
-    with pytest.raises(TypeError, match="where is no ufunc"):
-        walk.deltas(cell, w, tape.kept, {"h": h})
-    np.testing.assert_array_equal(h, reference.forward(cell, w, x, initial)["h"])
-    check_layer(cell, w, x, rng, initial)
-
-
 def test_results_do_not_change_when_the_same_memory_is_used_again():
     cell = LSTM(20, 40)
     rng, w, x, initial = drawn(cell, 30, 8, 4)
@@ -261,98 +209,52 @@ def test_results_do_not_change_when_the_same_memory_is_used_again():
         np.testing.assert_array_equal(gradient, again[name], err_msg=name)
 
 
-@pytest.mark.parametrize(
-    ("size", "rest", "number"),
-    [
-        (128, 32 * 128, 1),
-        (128, 32 * 512, 4),
-        (256, 64 * 256, 8),
-        (512, 64 * 512, 32),
-        (512, 64 * 2048, 1),
-        (17, 10**6, 1),
-        (30, 60_000, 1),
-        (128, 32 * 512 + 1, 4),
-    ],
-)
-def test_parts_are_small_products_and_not_too_narrow(size, rest, number):
-    assert walk.parts(size, rest) == number
-    if number > 1:
-        assert size // number * rest <= walk.SMALL_PRODUCT < size * rest
-
-
-def test_blocks_of_columns_are_small_products_that_make_up_the_whole():
-    rng = np.random.default_rng(5)
-    rows, factors = rng.normal(size=(32, 512)), rng.normal(size=(2, 512, 128))
-    blocks = walk.in_blocks(factors, len(rows))
-    assert blocks.shape == (2, 4, 512, 32) and len(rows) * blocks[0, 0].size <= walk.SMALL_PRODUCT
-    out = np.empty((2, 32, 128))
-    np.matmul(rows, blocks, out=walk.in_blocks_view(out, blocks))
-    np.testing.assert_allclose(out, rows @ factors, rtol=0, atol=1e-11)
-
-
-@pytest.mark.parametrize("B", [3, 20])
-def test_products_of_all_steps_are_those_of_each_step(B):
-    rng = np.random.default_rng(6)
-    rows, factors, out = rng.normal(size=(5, B, 7)), rng.normal(size=(2, 7, 4)), np.empty((5, 2, B, 4))
-    walk.multiply_steps(rows.reshape(-1, 7), factors, out)
-    np.testing.assert_allclose(out, rows[:, None] @ factors, rtol=0, atol=1e-13)
-
-
-def test_a_long_product_cut_into_blocks_of_rows_is_the_same_product():
-    rng = np.random.default_rng(7)
-    rows, factors, out = rng.normal(size=(640, 40)), rng.normal(size=(40, 50)), np.empty((640, 50))
-    assert walk.parts(640, 40 * 50) == 2
-    walk.multiply_rows(rows, factors, out)
-    np.testing.assert_allclose(out, rows @ factors, rtol=0, atol=1e-12)
-
-
-@pytest.mark.parametrize(
-    ("kind", "small", "forwards", "backwards", "fed_by_x"),
-    [
-        ("tanh", 36, [6], [6], 6),
-        ("LSTM", 144, [6], [24], 24),
-        ("LSTM", 143, [6], [6], 24),
-        ("crossed", 108, [6, 6], [6, 18], 18),  # of the two states that are multiplied by matrices
-        ("crossed", 107, [6, 6], [6, 6], 18),
-    ],
-)
-def test_products_are_cut_by_the_multiplications_they_take(monkeypatch, kind, small, forwards, backwards, fed_by_x):
-    """Backwards the sum over all gates is one product as long as two columns of that (LEAST_PART) are a small one."""
-    T, B, I, H = 5, 3, 7, 6
-    asked, parts = [], walk.parts
-    monkeypatch.setattr(walk, "parts", lambda size, rest: asked.append((size, rest)) or parts(size, rest))
-    monkeypatch.setattr(walk, "SMALL_PRODUCT", small)
-    monkeypatch.setattr(walk, "LEAST_PART", 2)
-    cell = KINDS[kind](I, H)
-    rng, w, x, initial = drawn(cell, T, B, 0)
-    _, tape = forward(cell, w, x, initial)
-    assert asked == [(H, B * (I + 1)), *((H, B * n) for n in forwards)]  # of x_t and a one, and of h_{t-1}
-    asked.clear()
-    backward(tape, {})
-    assert asked == [*((H, B * n) for n in backwards), (T * B, fed_by_x * I)]  # to h_{t-1}, and to x of all steps
-
-
-@pytest.mark.parametrize(("T", "spans"), [(1, [(1, 2)]), (4, [(3, 5), (1, 3)]), (5, [(4, 6), (2, 4), (1, 2)])])
-def test_slopes_come_block_by_block_from_the_last_each_step_once(monkeypatch, T, spans):
-    """Here two steps of the main output fill a block."""
-    cell = LSTM(2, 3)
+@pytest.mark.parametrize(("T", "blocks"), [(1, [1]), (4, [2, 2]), (5, [2, 2, 1])])
+@pytest.mark.parametrize("cell", [LSTM(2, 3), Jordan(2, 5, 3)])
+def test_slopes_come_block_by_block_from_the_last_each_step_once(monkeypatch, cell, T, blocks):
+    """Here two steps of the main output, (B, 3), fill a block."""
     _, w, x, initial = drawn(cell, T, 4, 0)
-    kept = walk.forward(cell, w, x, initial)
-    monkeypatch.setattr(walk, "SLOPES", 2 * initial["h"].nbytes)
-    slopes = walk._Slopes(cell, w, kept)
-    assert slopes.spans == spans
-    for number, (first, end) in reversed(list(enumerate(spans))):  # a block is computed whenever it is asked for
-        np.testing.assert_array_equal(slopes.block(number)["c_before"], kept["f"][first:end])
-    jordan = Jordan(2, 5, 3)  # its main output is y (B, 3), like h above
-    _, w, x, initial = drawn(jordan, T, 4, 0)
-    assert walk._Slopes(jordan, w, walk.forward(jordan, w, x, initial)).spans == spans
+    kept = walk.forward(cell, w, with_ones(x), initial)
+    monkeypatch.setattr(walk, "SLOPES", 2 * initial[cell.state[0]].nbytes)
+    asked, slopes_of = [], type(cell).slopes
+    monkeypatch.setattr(type(cell), "slopes", lambda *a: asked.append(len(a[2]["h"])) or slopes_of(*a))
+    steps = list(walk._slopes(cell, w, kept))
+    assert asked == blocks and [t for t, _ in steps] == list(range(T, 0, -1))
+    now, before = {n: rows[1:] for n, rows in kept.items()}, {n: kept[n][:-1] for n in cell.state}
+    whole = slopes_of(cell, w, now, before)
+    for t, slopes in steps:
+        for name, rows in slopes.items():
+            np.testing.assert_array_equal(rows, whole[name][t - 1], err_msg=f"{name} of step {t}")
 
 
-def test_what_a_step_returns_as_it_was_given_is_kept_where_it_lies():
-    cell = GRU(2, 3)
-    _, w, x, initial = drawn(cell, 4, 5, 0)
-    kept = walk.forward(cell, w, x, initial)
-    assert kept["a_hn"].base is kept["r"].base and kept["n"].base is not kept["r"].base
+def test_what_a_step_makes_takes_the_place_of_its_pre_activation_unless_that_is_needed():
+    _, w, x, initial = drawn(GRU(2, 3), 4, 5, 0)
+    kept = walk.forward(GRU(2, 3), w, with_ones(x), initial)
+    assert kept["a_hn"].base is kept["r"].base is kept["n"].base is not kept["h"].base
+
+
+class Hands(Elman):
+    """Elman's network whose step hands on a_h as well, under its own name or another, at some steps or at all."""
+
+    def __init__(self, inputs, hidden, name, since):
+        super().__init__(inputs, hidden)
+        object.__setattr__(self, "name", name)
+        object.__setattr__(self, "since", since)
+        object.__setattr__(self, "calls", [])
+
+    def step(self, w, now, before):
+        self.calls.append(0)
+        a_h = now["a_h"]
+        return {"h": np.tanh(a_h), self.name: a_h if len(self.calls) >= self.since else a_h.copy()}
+
+
+@pytest.mark.parametrize("name", ["a_h", "seen"])
+@pytest.mark.parametrize("since", [1, 3])
+def test_what_a_step_hands_on_is_not_overwritten(name, since):
+    cell = Hands(2, 3, name, since)
+    _, w, x, initial = drawn(cell, 5, 2, 0)
+    h, tape = forward(cell, w, x, initial)
+    np.testing.assert_allclose(np.tanh(tape[name][1:]), h[1:], rtol=0, atol=1e-15)
 
 
 def test_a_tape_keeps_what_the_backward_pass_needs_and_no_more():
@@ -370,3 +272,153 @@ def test_a_tape_keeps_what_the_backward_pass_needs_and_no_more():
         assert set(forward(cell, w, x, initial)[1].kept) == names, kind
     h = forward(KINDS["tanh"](2, 3), *drawn(KINDS["tanh"](2, 3), 4, 2, 5)[1:])[0]
     assert h.base is None or h.base.size == h.size  # no view of a larger array that would stay alive with it
+
+
+class Zoneout(LSTM):
+    """Each step keeps some of h_{t-1}: h_t = m_t ⊙ h_{t-1} + (1 − m_t) ⊙ h_t, with a mask drawn in the step."""
+
+    def step(self, w, now, before):
+        made = super().step(w, now, before)
+        mask = DRAWS[-1].random(made["h"].shape) < 0.3
+        return made | {"mask": mask, "h": np.where(mask, before["h"], made["h"])}
+
+    def slopes(self, w, now, before):
+        return super().slopes(w, now, before) | {"mask": now["mask"]}
+
+    def back(self, w, s, d):
+        da, direct = super().back(w, s, d | {"h": (1 - s["mask"]) * d["h"]})
+        return da, direct | {"h": s["mask"] * d["h"]}
+
+
+DRAWS = [np.random.default_rng(0)]
+
+
+def test_a_mask_drawn_in_a_step_is_drawn_at_every_step_and_its_gradients_are_right():
+    cell = Zoneout(3, 20)
+    rng, w, x, initial = drawn(cell, 6, 2, 0)
+    _, tape = forward(cell, w, x, initial)
+    masks = tape["mask"][1:]
+    assert all((masks[i] != masks[j]).any() for i in range(6) for j in range(i))
+
+    def loss(weights):
+        DRAWS.append(np.random.default_rng(5))  # the same masks each time
+        return float((forward(cell, weights, x, initial)[0] * dh).sum())
+
+    dh = rng.normal(size=tape["h"].shape)
+    loss(w)
+    DRAWS.append(np.random.default_rng(5))
+    gradients = backward(forward(cell, w, x, initial)[1], {"h": dh})
+    for name, W in w.items():
+        direction = rng.normal(size=W.shape)
+        up, down = (loss(w | {name: W + sign * 1e-6 * direction}) for sign in (1, -1))
+        assert (up - down) / 2e-6 == pytest.approx((gradients[name] * direction).sum(), rel=1e-5, abs=1e-7), name
+
+
+class Asking(Elman):
+    """ReLU written with an `if` at every step: where no pre-activation of the batch is positive, the step says so."""
+
+    def step(self, w, now, before):
+        positive = now["a_h"] > 0
+        return {"h": positive * now["a_h"] if positive.any() else -np.ones_like(now["a_h"])}
+
+
+def test_an_if_in_a_step_is_asked_at_every_step():
+    cell = Asking(1, 1)
+    w = {"W_xh": np.ones((1, 1)), "W_hh": np.zeros((1, 1)), "b_h": np.zeros(1)}
+    h, _ = forward(cell, w, np.array([2.0, -3.0, 5.0, -7.0])[:, None, None])
+    np.testing.assert_array_equal(h[1:, 0, 0], [2, -1, 5, -1])
+
+
+class Counting(Elman):
+    def step(self, w, now, before):
+        CALLS.append(float(before["h"][0, 0]))
+        return super().step(w, now, before)
+
+
+CALLS = []
+
+
+def test_a_step_is_called_once_a_step_in_the_order_of_time():
+    cell = Counting(2, 3)
+    _, w, x, initial = drawn(cell, 7, 2, 0)
+    CALLS.clear()
+    h, _ = forward(cell, w, x, initial)
+    np.testing.assert_array_equal(CALLS, h[:-1, 0, 0])
+
+
+class Short(Elman):
+    def step(self, w, now, before):
+        return {"h": np.tanh(now["a_h"])[:1]}
+
+
+class Nameless(Elman):
+    def step(self, w, now, before):
+        return {"state": np.tanh(now["a_h"])}
+
+
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [
+        (Short, r"step: expected h of shape \(2, 3\), got \(1, 3\)"),
+        (Nameless, "step: expected h among what it returns, got state"),
+    ],
+)
+def test_a_step_that_does_not_return_what_its_cell_declares_is_told(kind, message):
+    cell = kind(2, 3)
+    _, w, x, initial = drawn(cell, 5, 2, 0)
+    with pytest.raises(ValueError, match=message):
+        forward(cell, w, x, initial)
+
+
+class Looking(GRU):
+    """A made-up cell of one batch: its memory (B, H) is added to the state at every step, and wants a gradient."""
+
+    def __init__(self, inputs, hidden, memory):
+        super().__init__(inputs, hidden)
+        object.__setattr__(self, "memory", memory)
+
+    def step(self, w, now, before):
+        made = super().step(w, now, before)
+        return made | {"own": made["h"], "h": made["h"] + self.memory}
+
+    def slopes(self, w, now, before):
+        return super().slopes(w, now | {"h": now["own"]}, before)
+
+    def batch_gradients(self, tape, da, d_outputs):
+        """What reached h_t: from the loss, and from the step after through the gates and the direct path."""
+        dh = d_outputs["h"][1:].copy()
+        for k in ("r", "z", "hn"):
+            dh[:-1] += da[k][2:] @ tape.weights[weight_name("h_before", k)]
+        z = tape["z"]
+        for t in range(len(dh) - 1, 0, -1):
+            dh[t - 1] += z[t + 1] * dh[t]
+        return {"dmemory": dh.sum(axis=0)}
+
+
+def test_what_belongs_to_the_batch_gets_its_gradient_after_the_walk():
+    rng = np.random.default_rng(0)
+    memory = rng.normal(size=(2, 3))
+    w, x = initial_weights(weight_shapes(GRU(4, 3)), rng, 0.5), rng.normal(size=(5, 2, 4))
+    dh = rng.normal(size=(6, 2, 3))
+
+    def loss(memory):
+        return float((forward(Looking(4, 3, memory), w, x)[0] * dh).sum())
+
+    gradients = backward(forward(Looking(4, 3, memory), w, x)[1], {"h": dh})
+    assert set(gradients) == {*w, "dx", "dh_0", "dmemory"}
+    for index in np.ndindex(memory.shape):
+        moved = np.zeros_like(memory)
+        moved[index] = 1e-6
+        numeric = (loss(memory + moved) - loss(memory - moved)) / 2e-6
+        assert numeric == pytest.approx(gradients["dmemory"][index], rel=1e-6)
+
+
+def test_a_cell_made_for_a_batch_is_not_kept_alive():
+    memory = np.zeros((2, 3))
+    cell = Looking(4, 3, memory)
+    h, tape = forward(cell, initial_weights(weight_shapes(cell), np.random.default_rng(0), 0.5), np.zeros((5, 2, 4)))
+    backward(tape, {"h": h})
+    gone = weakref.ref(cell)
+    del cell, tape
+    gc.collect()
+    assert gone() is None

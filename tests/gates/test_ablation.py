@@ -8,8 +8,6 @@ from hypothesis import strategies as st
 
 from companion import backward, forward, initial_weights, weight_shapes
 from companion.bptt.gradients import check_layer
-from companion.core import recurrent, reference, walk
-from companion.core.order import layout
 from companion.gates.ablation import PARTS, AblatedLSTM
 from companion.gates.cells import LSTM
 
@@ -73,32 +71,6 @@ def test_one_call_checks_the_whole_layer(without):
     cell = AblatedLSTM(3, 4, without)
     weights, x, first, _ = drawn(cell, 5, 2, 0)
     assert check_layer(cell, weights, x, np.random.default_rng(1), first) < 1e-7
-
-
-@settings(max_examples=40)
-@given(without=parts, T=st.integers(1, 6), B=st.integers(1, 3), H=sizes, seed=seeds)
-def test_the_fast_walk_gives_what_the_plain_one_gives(without, T, B, H, seed):
-    cell = AblatedLSTM(3, H, without)
-    w, x, first, d = drawn(cell, T, B, seed)
-    kept, plain = walk.forward(cell, w, x, first), reference.forward(cell, w, x, first)
-    assert set(kept) == set(plain)
-    for name, rows in plain.items():
-        np.testing.assert_allclose(kept[name][1:], rows[1:], atol=1e-12, err_msg=name)
-    da, d_first = walk.deltas(cell, w, kept, d)
-    da_plain, d_first_plain = reference.deltas(cell, w, plain, d)
-    for k, columns in layout(cell).columns.items():
-        np.testing.assert_allclose(da[..., columns], da_plain[k], atol=1e-12, rtol=1e-12, err_msg=k)
-    for name, value in d_first_plain.items():
-        np.testing.assert_allclose(d_first[name], value, atol=1e-12, rtol=1e-12, err_msg=name)
-
-
-def test_the_core_walks_every_variant_fast(monkeypatch):
-    """forward and backward fall back on the plain walk for a cell that cannot be recorded; these can."""
-    monkeypatch.setattr(recurrent, "reference", None)
-    for without in PARTS:
-        cell = AblatedLSTM(2, 3, without)
-        weights, x, first, d = drawn(cell, 4, 2, 0)
-        backward(forward(cell, weights, x, first)[1], d)
 
 
 @given(I=sizes, H=sizes)

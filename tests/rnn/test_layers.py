@@ -300,7 +300,7 @@ X = np.zeros((4, 2, 3))
         ({"cells": (CELLS[0], Elman(4, 2))}, "cells: expected two with the same number of inputs, got 3 and 4"),
         ({"weights": (W[0], {})}, "backwards: weights: expected the entries W_xh, W_hh, b_h; missing W_hh, W_xh, b_h"),
         ({"x": X[0]}, r"forwards: x: expected shape \(T, B, 3\), got \(2, 3\)"),
-        ({"lengths": np.array([5, 1])}, r"forwards: lengths: expected whole numbers from 1 to 4, got \[5 1\]"),
+        ({"lengths": np.array([5, 1])}, r"forwards: lengths: expected whole numbers from 0 to 4, got \[5 1\]"),
         ({"x": np.full_like(X, np.nan)}, "forwards: x: expected finite numbers"),
     ],
 )

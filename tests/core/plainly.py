@@ -1,13 +1,13 @@
-"""The walk through time, written to be read: step after step, equation after equation.
+"""The walk through time without any arrangement for speed: step after step, one weight after another.
 
-recurrent.py computes the same several times faster (walk.py); tests hold the two to each other for every cell. Cells
-that walk.py cannot record are walked here.
+What companion/core/walk.py must give, for every cell.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
+from companion.bptt.dynamics import step_back
 from companion.core.cell import PEEPHOLE, Arrays, Cell, parsed, weight_name
 from companion.core.validation import Array
 
@@ -62,15 +62,3 @@ def deltas(cell: Cell, w: Arrays, kept: Arrays, d_outputs: Arrays) -> tuple[dict
         for k, value in da_t.items():
             da[k][t] = value
     return da, {name: carried[name] + (d_outputs[name][0] if name in d_outputs else 0) for name in cell.state}
-
-
-def step_back(cell: Cell, w: Arrays, s: Arrays, d: Arrays) -> tuple[dict[str, Array], dict[str, Array]]:
-    """One whole step of the δ recursion: the cell's own part, and what δ sends to t − 1 through the wiring."""
-    da, before = cell.back(w, s, d)
-    sent = {name: [before[name]] if name in before else [] for name in cell.state}
-    for k, sources in cell.wiring.items():
-        for source in sources:
-            if (known := parsed(source)).known and known.vector != "x":
-                W = w[weight_name(source, k)]
-                sent[known.vector].append(da[k] * W if known.factor == PEEPHOLE else da[k] @ W)
-    return da, {name: sum(terms, np.zeros_like(d[name])) for name, terms in sent.items()}

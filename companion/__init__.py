@@ -4,6 +4,7 @@ Importing it needs NumPy only. Drawing needs matplotlib and imports it where it 
 """
 
 from companion.core.functions import cross_entropy, log_softmax, one_hot, relu, sigmoid, softmax
+from companion.core.layers import Directions, backward_both, backward_stack, forward_both, forward_stack
 from companion.core.networks import (
     MANY_TO_MANY,
     MANY_TO_ONE,
@@ -18,7 +19,6 @@ from companion.core.networks import (
 from companion.core.recurrent import backward, deltas, forward, weight_shapes
 from companion.gates.cells import GRU, LSTM
 from companion.rnn.cells import Elman, Jordan
-from companion.rnn.layers import Directions, backward_both, backward_stack, forward_both, forward_stack
 
 __all__ = [
     "GRU",

@@ -8,16 +8,18 @@ from dataclasses import dataclass
 import numpy as np
 
 from companion.bptt.long_lags import Task
+from companion.core.cell import Arrays
 from companion.core.networks import (
     MANY_TO_ONE,
+    Layers,
+    final_state,
     initial_weights,
     loss_and_gradients,
-    readout,
-    readout_shapes,
-    without_readout,
+    network_shapes,
+    output_size,
+    run_network,
 )
 from companion.core.optimisers import Optimiser, norm
-from companion.core.recurrent import Arrays, Cell, forward, weight_shapes
 from companion.core.validation import Array, require_size
 
 Clip = Callable[[Arrays], Arrays]
@@ -39,43 +41,46 @@ class Step:
 
 
 def network_weights(
-    cell: Cell, task: Task, rng: np.random.Generator, recurrent: Array | None = None, dtype: type = np.float64
+    layers: Layers, task: Task, rng: np.random.Generator, recurrent: Array | None = None, dtype: type = np.float64
 ) -> dict[str, Array]:
-    """First weights of a cell with a readout for a task, uniform in ±1/√H; `recurrent` (H, H) takes W_hh's place.
+    """First weights of a network for a task, uniform in ±1/√H; `recurrent` (H, H) takes the place of a cell's W_hh.
 
     With `recurrent` the bias b_h starts at 0, so that at first the state is passed on by that matrix alone.
     """
-    H = cell.sizes[cell.outputs[0]]
-    weights = initial_weights(weight_shapes(cell) | readout_shapes(H, task.outputs), rng, H**-0.5, dtype)
+    H = output_size(layers)
+    weights = initial_weights(network_shapes(layers, task.outputs), rng, H**-0.5, dtype)
     if recurrent is None:
         return weights
+    if "W_hh" not in weights:
+        raise ValueError(f"recurrent: expected None for a network without W_hh, got shape {np.shape(recurrent)}")
     return weights | {"W_hh": np.asarray(recurrent, dtype), "b_h": np.zeros(H, dtype)}
 
 
 def mean_gradients(
-    task: Task, cell: Cell, weights: Arrays, x: Array, targets: Array, horizon: int | None = None
+    task: Task, layers: Layers, weights: Arrays, x: Array, targets: Array, horizon: int | None = None
 ) -> tuple[float, dict[str, Array]]:
     """Mean loss over a batch's answers and its gradient, one array a weight.
 
+    layers   a cell, or a list of layers, as for `run_network`
     horizon  how many steps, counted from the end, the gradient may travel back; all by default. The state is computed
              from the first step on all the same: only the gradient is truncated (equation eq-horizon). For tasks
              that answer at the end.
     Raises ValueError as `forward` does, and for a horizon with a task that answers on the way.
     """
-    h_0 = None
+    initial = None
     if horizon is not None and require_size("horizon", horizon) < len(x):
         if task.arity != MANY_TO_ONE:
             raise ValueError(f"horizon: expected a task that answers at the end, got one of {task.arity.name}")
-        _, tape = forward(cell, without_readout(cell, weights), x[:-horizon])
-        x, h_0 = x[-horizon:], {name: tape[name][-1] for name in cell.state}
-    total, gradients, _ = loss_and_gradients(cell, weights, x, targets, h_0, task.arity, task.loss)
+        initial = final_state(run_network(layers, weights, x[:-horizon]).tape)
+        x = x[-horizon:]
+    total, gradients, _ = loss_and_gradients(layers, weights, x, targets, initial, task.arity, task.loss)
     answers = targets.shape[0] * targets.shape[1]
     return total / answers, {name: gradients[name] / w.dtype.type(answers) for name, w in weights.items()}
 
 
 def training(
     task: Task,
-    cell: Cell,
+    layers: Layers,
     weights: Arrays,
     optimiser: Optimiser,
     rng: np.random.Generator,
@@ -94,17 +99,16 @@ def training(
     while True:
         number += 1
         x, targets = _as_weights(task.batch(rng, size), weights)
-        loss, gradients = mean_gradients(task, cell, weights, x, targets, horizon)
+        loss, gradients = mean_gradients(task, layers, weights, x, targets, horizon)
         length = norm(gradients)
         weights, optimiser = optimiser.step(weights, gradients if clip is None else clip(gradients))
         yield Step(number, loss, length, weights)
 
 
-def evaluate(task: Task, cell: Cell, weights: Arrays, rng: np.random.Generator, size: int) -> float:
+def evaluate(task: Task, layers: Layers, weights: Arrays, rng: np.random.Generator, size: int) -> float:
     """Mean loss over the answers of `size` fresh sequences."""
     x, targets = _as_weights(task.batch(rng, size), weights)
-    h, _ = forward(cell, without_readout(cell, weights), x)
-    total, _ = task.loss(readout(weights, h[1:][task.arity.answers]), targets)
+    total, _ = task.loss(run_network(layers, weights, x, arity=task.arity).logits, targets)
     return total / (targets.shape[0] * targets.shape[1])
 
 

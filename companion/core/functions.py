@@ -11,7 +11,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from companion.core.validation import Array, require_array, require_probabilities, require_tokens
+from companion.core.validation import (
+    Array,
+    as_array,
+    require_array,
+    require_probabilities,
+    require_shape,
+    require_tokens,
+)
 
 
 @dataclass(frozen=True)
@@ -80,39 +87,65 @@ IDENTITY = Activation("identity", lambda a: a, np.ones_like, _times)
 SOFTMAX = Activation("softmax", _softmax, lambda y: y, _softmax_pull)
 
 
-def cross_entropy(logits: Array, targets: Array) -> tuple[float, Array]:
+def cross_entropy(logits: Array, targets: Array, counted: Array | None = None) -> tuple[float, Array]:
     """Cross-entropy of softmax(logits) against targets, summed over all but the last axis, and its gradient.
 
-    logits: (..., O); targets: the distributions d, (..., O), or the numbers of the correct classes, integers (...).
-    Returns the loss in nats and dlogits = y − d, shape (..., O).
+    logits   (..., O)
+    targets  the distributions d, (..., O), or the numbers of the correct classes, integers (...)
+    counted  True where an answer counts, (...); all by default. What stands elsewhere, in logits and in targets, is not
+             looked at, and its gradient is 0
+    Returns the loss in nats and dlogits = y − d, (..., O), in the dtype of the logits.
     Raises ValueError when the shapes differ, a class number is out of range or a distribution does not sum to 1.
     """
-    raw = np.asarray(logits)
-    logits = require_array("logits", raw, (*"ABCDEFG"[: max(raw.ndim - 1, 0)], "O"))
-    targets, O = np.asarray(targets), logits.shape[-1]
+    logits, targets, counted = _answers("logits", logits, targets, counted)
+    O = logits.shape[-1]
     shifted = logits - logits.max(axis=-1, keepdims=True)
     e = np.exp(shifted)
     total = e.sum(axis=-1, keepdims=True)
     y = np.ascontiguousarray(e / total)
     if targets.ndim == logits.ndim - 1:
-        chosen = require_tokens("targets", targets, logits.shape[:-1], O).ravel()
+        chosen = require_tokens("targets", _filled(targets, counted, 0), logits.shape[:-1], O).ravel()
         answers, flat = np.arange(chosen.size), y.reshape(-1, O)
-        loss = (np.log(total).ravel() - shifted.reshape(-1, O)[answers, chosen]).sum()
+        losses = np.log(total).ravel() - shifted.reshape(-1, O)[answers, chosen]
         flat[answers, chosen] -= 1  # flat is a view of y
-        return float(loss), y
-    d = require_probabilities("targets", targets, logits.shape)
-    return float((d * (np.log(total) - shifted)).sum()), y - d
+        return float(_filled(losses, None if counted is None else counted.ravel(), 0).sum()), _filled(y, counted, 0)
+    d = require_probabilities("targets", _filled(targets, counted, np.eye(O)[0]), logits.shape)
+    d = d.astype(logits.dtype, copy=False)
+    losses = _filled(d * (np.log(total) - shifted), counted, 0)
+    return float(losses.sum()), _filled(y - d, counted, 0)
 
 
-def squared_error(outputs: Array, targets: Array) -> tuple[float, Array]:
+def squared_error(outputs: Array, targets: Array, counted: Array | None = None) -> tuple[float, Array]:
     """Sum of the squared errors of outputs against targets of the same shape (..., O), and its gradient.
 
-    Returns the loss and d_outputs = 2 (outputs − targets). Raises ValueError when the shapes differ, or for NaN.
+    counted  True where an answer counts, (...), as for `cross_entropy`; all by default
+    Returns the loss and d_outputs = 2 (outputs − targets), in the dtype of the outputs.
+    Raises ValueError when the shapes differ, or for NaN.
     """
-    raw = np.asarray(outputs)
-    outputs = require_array("outputs", raw, (*"ABCDEFG"[: max(raw.ndim - 1, 0)], "O"))
-    error = outputs - require_array("targets", targets, outputs.shape).astype(outputs.dtype, copy=False)
+    outputs, targets, counted = _answers("outputs", outputs, targets, counted)
+    targets = require_array("targets", _filled(targets, counted, 0), outputs.shape).astype(outputs.dtype, copy=False)
+    error = outputs - targets
     return float(np.vdot(error, error)), 2 * error
+
+
+def _answers(name: str, answers: Array, targets: Array, counted: Array | None) -> tuple[Array, Array, Array | None]:
+    """What a loss is given, as arrays; 0 for answers that do not count."""
+    raw, targets = as_array(name, answers), as_array("targets", targets)
+    if counted is not None:
+        counted = as_array("counted", counted)
+        require_shape("counted", counted, raw.shape[:-1])
+        if counted.dtype != bool:
+            raise ValueError(f"counted: expected booleans, True where an answer counts, got dtype {counted.dtype}")
+        if targets.shape[: counted.ndim] != counted.shape:
+            raise ValueError(f"targets: expected shape {counted.shape} or {raw.shape}, got {targets.shape}")
+    return require_array(name, _filled(raw, counted, 0), (*"ABCDEFG"[: max(raw.ndim - 1, 0)], "O")), targets, counted
+
+
+def _filled(rows: Array, counted: Array | None, value: object) -> Array:
+    """`value` in the place of what does not count; rows (...) or (..., O)."""
+    if counted is None:
+        return rows
+    return np.where(counted if rows.ndim == counted.ndim else counted[..., None], rows, np.asarray(value, rows.dtype))
 
 
 def one_hot(tokens: Array, size: int) -> Array:

@@ -8,15 +8,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
+from companion.core.cell import Arrays
+from companion.core.dropout import dropout_mask
 from companion.core.functions import log_softmax, softmax
-from companion.core.networks import initial_weights, loss_and_gradients, readout, readout_shapes, without_readout
+from companion.core.networks import (
+    Layers,
+    final_state,
+    initial_weights,
+    input_size,
+    loss_and_gradients,
+    network_shapes,
+    output_size,
+    run_network,
+)
 from companion.core.optimisers import Adam, clip_by_norm
-from companion.core.recurrent import Arrays, Cell, forward, weight_shapes
-from companion.core.validation import Array, require_array, require_size, require_tokens
-from companion.rnn.cells import Elman
+from companion.core.validation import Array, require_array, require_names, require_size, require_tokens
 from companion.rnn.ngrams import require_text
 
 WIDTH = 64  # sequences evaluated at once
@@ -25,23 +35,26 @@ ENTRIES = 1_000_000  # logits held at once while evaluating
 
 @dataclass(frozen=True)
 class RecurrentLanguageModel:
-    """A recurrent cell with a softmax readout over the vocabulary; the state starts at zero in every sequence.
+    """Recurrent layers with a softmax readout over the vocabulary; the state starts at zero in every sequence.
 
+    layers   a cell, or a list of cells on top of each other, the lowest of which reads one-hot vectors of length V
+    weights  theirs, with W_hy (V, H) and b_y (V,), named as by `shapes`
     To carry the state through a whole document, pass the document as one sequence (`<EOS>` inside it ends sentences).
-    weights: the cell's, whose inputs are one-hot vectors of length V, with W_hy (V, H) and b_y (V,).
+    Raises ValueError for other names or shapes, and for layers that read in both directions: such a layer has seen what
+    is to be predicted.
     """
 
-    cell: Cell
+    layers: Layers
     weights: Arrays
 
     def __post_init__(self) -> None:
-        without_readout(self.cell, self.weights)
-        for name, shape in shapes(self.cell).items():
+        require_names("weights", self.weights, list(shapes(self.layers)))
+        for name, shape in shapes(self.layers).items():
             require_array(name, self.weights[name], shape)
 
     @property
     def vocabulary_size(self) -> int:
-        return self.cell.sizes["x"]
+        return input_size(self.layers)
 
     def log_probabilities(self, sequences: Sequence[Array]) -> list[Array]:
         """log p(w_t | w_1 … w_{t−1}) of every token, arrays (T,) like the sequences."""
@@ -59,8 +72,7 @@ class RecurrentLanguageModel:
         if len(context):
             context = require_tokens("context", context, ("T",), self.vocabulary_size)
         x = np.array([0, *context], np.int64)[:, None]  # (T, 1)
-        h, _ = forward(self.cell, without_readout(self.cell, self.weights), x)
-        return softmax(readout(self.weights, h[-1, 0]).astype(np.float64))
+        return softmax(run_network(self.layers, self.weights, x).logits[-1, 0].astype(np.float64))
 
     def _side_by_side(self, block: Sequence[Array]) -> list[Array]:
         """Log probabilities of sequences, longest first, a chunk of steps at a time with the state carried on."""
@@ -70,21 +82,30 @@ class RecurrentLanguageModel:
         for column, sequence in enumerate(block):
             targets[: len(sequence), column] = sequence
         inputs, logarithms = shifted(targets), np.zeros(targets.shape)
-        own, first, state = without_readout(self.cell, self.weights), 0, None
+        first, state = 0, None
         while first < lengths[0]:
             running = int((lengths > first).sum())  # the sequences that have not ended
             chunk = slice(first, first + max(1, ENTRIES // (running * self.vocabulary_size))), slice(0, running)
-            h, tape = forward(self.cell, own, inputs[chunk], state and {k: s[:running] for k, s in state.items()})
-            of_all = log_softmax(readout(self.weights, h[1:]))
+            done = run_network(self.layers, self.weights, inputs[chunk], _of_first(state, running))
+            of_all = log_softmax(done.logits)
             logarithms[chunk] = np.take_along_axis(of_all, targets[chunk][..., None], axis=-1)[..., 0]
-            state = {name: tape[name][-1] for name in self.cell.state}
-            first += len(h) - 1
+            state = final_state(done.tape)
+            first += len(done.logits)
         return [logarithms[:length, column] for column, length in enumerate(lengths)]
 
 
-def shapes(cell: Cell) -> dict[str, tuple[int, ...]]:
-    """Names and shapes of all weights of a language model over this cell."""
-    return weight_shapes(cell) | readout_shapes(cell.sizes[cell.outputs[0]], cell.sizes["x"])
+def _of_first(state: Any, number: int) -> Any:
+    """The state of a batch's first sequences, of a cell or of each layer; None stays None."""
+    if isinstance(state, list):
+        return [_of_first(of_layer, number) for of_layer in state]
+    return state and {name: rows[:number] for name, rows in state.items()}
+
+
+def shapes(layers: Layers) -> dict[str, tuple[int, ...]]:
+    """Names and shapes of all weights of a language model over these layers. Raises ValueError for two directions."""
+    if isinstance(layers, list) and any(isinstance(layer, tuple) for layer in layers):
+        raise ValueError("layers: expected layers that read forwards alone, got a pair of cells")
+    return network_shapes(layers, input_size(layers))
 
 
 def shifted(targets: Array) -> Array:
@@ -96,11 +117,20 @@ def shifted(targets: Array) -> Array:
 
 @dataclass(frozen=True)
 class Batch:
-    """What one step of training sees: inputs and targets (T, B), and whether it continues the batch before it."""
+    """What one step of training sees: inputs and targets (T, B), and whether it continues the batch before it.
+
+    lengths  tokens of each sequence, (B,); what stands beyond is not looked at. None when all have T
+    """
 
     inputs: Array
     targets: Array
     continues: bool
+    lengths: Array | None = None
+
+    @property
+    def tokens(self) -> int:
+        """How many are predicted."""
+        return int(self.targets.size if self.lengths is None else self.lengths.sum())
 
 
 def equal_lengths(sequences: Sequence[Array], size: int, rng: np.random.Generator) -> Iterator[Batch]:
@@ -119,6 +149,22 @@ def equal_lengths(sequences: Sequence[Array], size: int, rng: np.random.Generato
     for i in rng.permutation(len(blocks)):
         targets = np.stack(blocks[i], axis=1)  # (T, B)
         yield Batch(shifted(targets), targets, continues=False)
+
+
+def padded(sequences: Sequence[Array], size: int, rng: np.random.Generator) -> Iterator[Batch]:
+    """One pass over the sequences in random order, `size` to a batch, filled up with `<EOS>` to the longest.
+
+    The state is reset for every sequence; what it was filled up with changes no loss and no gradient.
+    """
+    require_size("size", size)
+    order = rng.permutation(len(sequences))
+    for first in range(0, len(order), size):
+        chosen = [sequences[i] for i in order[first : first + size]]
+        lengths = np.array([len(sequence) for sequence in chosen])
+        targets = np.zeros((lengths.max(), len(chosen)), np.int64)  # (T, B)
+        for column, sequence in enumerate(chosen):
+            targets[: len(sequence), column] = sequence
+        yield Batch(shifted(targets), targets, continues=False, lengths=lengths)
 
 
 def streams(text: Array, size: int, steps: int) -> Iterator[Batch]:
@@ -142,16 +188,20 @@ def streams(text: Array, size: int, steps: int) -> Iterator[Batch]:
 
 @dataclass(frozen=True)
 class Settings:
-    """How a network is trained: steps of Adam whose rate falls linearly to zero, gradients clipped to a common norm."""
+    """How a network is trained: steps of Adam whose rate falls linearly to zero, gradients clipped to a common norm.
 
-    hidden: int
+    checks   how often development text is looked at
+    dropout  rate at which what a layer above or the readout reads is left out, drawn anew at each step of a sequence
+    """
+
     rate: float
     steps: int
     clip: float = 1.0
-    checks: int = 10  # how often development text is looked at
+    checks: int = 10
+    dropout: float = 0.0
 
     def __post_init__(self) -> None:
-        for name in ("hidden", "steps", "checks"):
+        for name in ("steps", "checks"):
             require_size(name, getattr(self, name))
         for name in ("rate", "clip"):
             if not 0 < getattr(self, name) < np.inf:
@@ -168,38 +218,46 @@ class Check:
 
 
 def train(
-    vocabulary_size: int,
+    layers: Layers,
     settings: Settings,
     rng: np.random.Generator,
     passes: Callable[[np.random.Generator], Iterator[Batch]],
     development: Callable[[RecurrentLanguageModel], float],
     dtype: type = np.float32,
 ) -> tuple[RecurrentLanguageModel, list[Check]]:
-    """Train an Elman network as a language model and return the weights that did best on development text.
+    """Train a language model and return the weights that did best on development text.
 
+    layers       a cell, or a list of cells on top of each other, as for `RecurrentLanguageModel`
     passes       makes one pass over the training text, for example lambda rng: equal_lengths(names, 64, rng)
     development  scores a model, smaller is better, for example its cross-entropy on development text
     Returns the best of the models looked at (early stopping) and all checks. Losses are in nats a token.
+    Raises ValueError for layers that read in both directions, and for a development score that is no number.
     """
-    cell = Elman(vocabulary_size, settings.hidden)
-    weights = initial_weights(shapes(cell), rng, settings.hidden**-0.5, dtype)
+    weights = initial_weights(shapes(layers), rng, output_size(layers) ** -0.5, dtype)
     optimiser = Adam(settings.rate)
-    best, best_score = RecurrentLanguageModel(cell, weights), np.inf
+    best, best_score = RecurrentLanguageModel(layers, weights), np.inf
     checks, recent, state = [], [], None
     due = {round(settings.steps * part / settings.checks) for part in range(1, settings.checks + 1)}
     batches = _again_and_again(passes, rng)
     for step in range(1, settings.steps + 1):
         batch = next(batches)
+        masks = _masks(layers, settings.dropout, batch.inputs.shape, rng, dtype) if settings.dropout else None
         loss, gradients, tape = loss_and_gradients(
-            cell, weights, batch.inputs, batch.targets, state if batch.continues else None
+            layers,
+            weights,
+            batch.inputs,
+            batch.targets,
+            state if batch.continues else None,
+            lengths=batch.lengths,
+            masks=masks,
         )
-        state = tape["h"][-1]
-        recent.append(loss / batch.targets.size)
-        mean = {name: gradients[name] / batch.targets.size for name in weights}
+        state = final_state(tape)
+        recent.append(loss / batch.tokens)
+        mean = {name: gradients[name] / batch.tokens for name in weights}
         optimiser = replace(optimiser, rate=settings.rate * (1 - (step - 1) / settings.steps))
         weights, optimiser = optimiser.step(weights, clip_by_norm(mean, settings.clip))
         if step in due:
-            model = RecurrentLanguageModel(cell, weights)
+            model = RecurrentLanguageModel(layers, weights)
             score = development(model)
             if np.isnan(score):
                 raise ValueError(f"development: expected a score that can be compared, got {score} at step {step}")
@@ -208,6 +266,14 @@ def train(
             if checks[-1].development < best_score:
                 best, best_score = model, checks[-1].development
     return best, checks
+
+
+def _masks(
+    layers: Layers, rate: float, shape: tuple[int, ...], rng: np.random.Generator, dtype: type
+) -> list[Array | None]:
+    """Dropout's masks of one batch (T, B): none for the tokens, one for what each layer above and the readout read."""
+    sizes = [output_size([layer]) for layer in (layers if isinstance(layers, list) else [layers])]
+    return [None, *(dropout_mask(rng, (*shape, size), rate, dtype) for size in sizes)]
 
 
 def _again_and_again(

@@ -7,13 +7,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from companion import (
+    GRU,
+    LSTM,
     MANY_TO_MANY,
     MANY_TO_ONE,
     ONE_TO_MANY,
     ONE_TO_ONE,
+    Directions,
     Elman,
     Jordan,
     backward_stack,
+    cross_entropy,
     forward_stack,
     initial_weights,
     loss_and_gradients,
@@ -22,7 +26,8 @@ from companion import (
     weight_shapes,
 )
 from companion.bptt.gradients import check_gradients
-from companion.core.networks import spread_inputs
+from companion.core.functions import squared_error
+from companion.core.networks import final_state, network_shapes, run_network, spread_inputs
 
 
 def test_the_worked_example_gives_its_loss_and_gradients():
@@ -145,7 +150,7 @@ def test_the_readout_reads_the_main_output():
 def test_a_cell_with_output_weights_of_its_own_takes_no_readout():
     jordan = Jordan(3, 4, 4)
     weights = initial_weights(weight_shapes(jordan), np.random.default_rng(0), 1.0)
-    with pytest.raises(ValueError, match="cell: expected one without the output weights W_hy, b_y, got Jordan"):
+    with pytest.raises(ValueError, match="layers: expected a cell without the output weights W_hy, b_y, got Jordan"):
         loss_and_gradients(jordan, weights, np.zeros((2, 1, 3)), np.zeros((2, 1), int))
 
 
@@ -169,3 +174,125 @@ def test_bad_input_is_named():
         )
     with pytest.raises(ValueError, match="bound: expected a positive number, got 0"):
         initial_weights({"b": (1,)}, np.random.default_rng(0), 0)
+
+
+def padded_batch(rng, T, B, I, O, arity, tokens, numbers):
+    """A batch of different lengths (0 among them), its targets, and True for the answers that count."""
+    lengths = rng.integers(0, T + 1, B)
+    x = rng.integers(0, I, (T, B)) if tokens else rng.normal(size=(T, B, I))
+    n = 1 if arity is MANY_TO_ONE else T
+    targets = rng.normal(size=(n, B, O)) if numbers else rng.integers(0, O, (n, B))
+    counted = np.ones((1, B), bool) if arity is MANY_TO_ONE else np.arange(T)[:, None] < lengths
+    return lengths, x, targets, counted
+
+
+NETWORKS = {
+    "Elman": lambda I: Elman(I, 3),
+    "GRU": lambda I: GRU(I, 3),
+    "layers": lambda I: [LSTM(I, 2), Elman(2, 3)],
+    "both directions": lambda I: [Directions(GRU(I, 2), LSTM(I, 1)), Directions(Elman(3, 2), GRU(3, 1))],
+}
+
+
+@settings(max_examples=60)
+@given(
+    name=st.sampled_from(sorted(NETWORKS)),
+    arity=st.sampled_from([MANY_TO_ONE, MANY_TO_MANY]),
+    T=st.integers(1, 6),
+    B=st.integers(1, 4),
+    tokens=st.booleans(),
+    numbers=st.booleans(),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_padding_of_any_content_changes_no_loss_and_no_gradient(name, arity, T, B, tokens, numbers, seed):
+    """Other tokens or numbers, NaN, or what is no token and no class at all, in inputs and in targets."""
+    rng, I, O = np.random.default_rng(seed), 3, 4
+    layers = NETWORKS[name](I)
+    weights = initial_weights(network_shapes(layers, O), rng, 1.0)
+    lengths, x, targets, counted = padded_batch(rng, T, B, I, O, arity, tokens, numbers)
+    loss = squared_error if numbers else cross_entropy
+
+    def found(x, targets):
+        return loss_and_gradients(layers, weights, x, targets, arity=arity, loss=loss, lengths=lengths)[:2]
+
+    expected, gradients = found(x, targets)
+    beyond = np.arange(T)[:, None] >= lengths
+    other_x, other_targets = x.copy(), targets.copy()
+    other_x[beyond] = -7 if tokens else np.nan
+    other_targets[~counted] = np.nan if numbers else -100
+    total, others = found(other_x, other_targets)
+    assert total == expected
+    for key, gradient in gradients.items():
+        np.testing.assert_array_equal(others[key], gradient, err_msg=key)
+
+
+@settings(max_examples=40)
+@given(
+    name=st.sampled_from(sorted(NETWORKS)),
+    arity=st.sampled_from([MANY_TO_ONE, MANY_TO_MANY]),
+    tokens=st.booleans(),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_a_padded_batch_has_the_loss_and_gradients_of_its_sequences_alone(name, arity, tokens, seed):
+    rng, T, B, I, O = np.random.default_rng(seed), 5, 3, 3, 4
+    layers = NETWORKS[name](I)
+    weights = initial_weights(network_shapes(layers, O), rng, 1.0)
+    lengths, x, targets, _ = padded_batch(rng, T, B, I, O, arity, tokens, numbers=False)
+    lengths = np.maximum(lengths, 1)
+    total, gradients, _ = loss_and_gradients(layers, weights, x, targets, arity=arity, lengths=lengths)
+    alone = [
+        loss_and_gradients(layers, weights, x[:n, [b]], targets[:n, [b]], arity=arity)[:2]
+        for b, n in enumerate(lengths)
+    ]
+    assert total == pytest.approx(sum(loss for loss, _ in alone))
+    for key in weights:
+        np.testing.assert_allclose(gradients[key], sum(g[key] for _, g in alone), atol=1e-12, err_msg=key)
+
+
+@pytest.mark.parametrize("loss", [cross_entropy, squared_error])
+def test_what_does_not_count_is_left_out_of_a_loss_and_has_no_gradient(loss):
+    rng = np.random.default_rng(3)
+    logits, counted = rng.normal(size=(4, 3, 5)), rng.random((4, 3)) < 0.5
+    targets = np.abs(rng.normal(size=(4, 3, 5)))
+    targets /= targets.sum(axis=-1, keepdims=True)
+    total, d = loss(logits, targets, counted)
+    kept_total, kept = loss(logits[counted], targets[counted])
+    assert total == pytest.approx(kept_total) and not d[~counted].any()
+    np.testing.assert_allclose(d[counted], kept, atol=1e-15)
+    logits[~counted], targets[~counted] = np.nan, np.inf
+    assert loss(logits, targets, counted)[0] == total
+    with pytest.raises(ValueError, match=r"counted: expected shape \(4, 3\), got \(4,\)"):
+        loss(logits, targets, counted[:, 0])
+    with pytest.raises(ValueError, match="counted: expected booleans, True where an answer counts, got dtype int64"):
+        loss(logits, targets, counted.astype(int))
+
+
+@pytest.mark.parametrize("loss", [cross_entropy, squared_error])
+def test_targets_do_not_change_the_precision(loss):
+    logits = np.ones((4, 3, 5), np.float32)
+    targets = np.full((4, 3, 5), 0.2)
+    assert loss(logits, targets)[1].dtype == np.float32
+    cell = LSTM(2, 3)
+    weights = initial_weights(network_shapes(cell, 5), np.random.default_rng(0), 0.5, np.float32)
+    _, gradients, _ = loss_and_gradients(cell, weights, np.ones((4, 3, 2), np.float32), targets, loss=loss)
+    assert {gradient.dtype for gradient in gradients.values()} == {np.dtype(np.float32)}
+
+
+def test_a_network_goes_on_where_it_ended():
+    rng = np.random.default_rng(5)
+    for layers in (LSTM(2, 3), [GRU(2, 3), LSTM(3, 2)]):
+        weights, x = initial_weights(network_shapes(layers, 4), rng, 1.0), rng.normal(size=(7, 2, 2))
+        whole = run_network(layers, weights, x).logits
+        first = run_network(layers, weights, x[:3])
+        second = run_network(layers, weights, x[3:], final_state(first.tape))
+        np.testing.assert_allclose(np.concatenate([first.logits, second.logits]), whole, atol=1e-14)
+    pair = [Directions(GRU(2, 3), GRU(2, 3))]
+    ended = run_network(pair, initial_weights(network_shapes(pair, 4), rng, 1.0), x)
+    with pytest.raises(ValueError, match="tape: expected one of layers that read forwards alone"):
+        final_state(ended.tape)
+
+
+def test_layers_that_are_none_are_refused():
+    for layers in ((GRU(2, 3), GRU(2, 3)), []):
+        with pytest.raises(ValueError, match=r"layers: expected a cell, or a list of cells and pairs such as \[pair\]"):
+            network_shapes(layers, 4)

@@ -199,7 +199,7 @@ def test_nobody_answers_a_question_on_the_keyboard(tmp_path):
 COMMON = """math random time copy itertools functools collections statistics dataclasses typing heapq fractions decimal
 json csv re pathlib string operator timeit datetime bisect pprint abc enum contextlib warnings os sys logging unittest
 doctest textwrap inspect calendar numbers cmath secrets queue threading numpy.linalg numpy.random
-companion.rnn.layers"""
+companion.core.layers"""
 
 
 def test_what_students_import_is_there(tmp_path):

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from companion import Elman, Jordan, initial_weights, loss_and_gradients
+from companion import GRU, LSTM, Elman, Jordan, initial_weights, loss_and_gradients, weight_shapes
 from companion.bptt.gradients import check_gradients
 from companion.rnn import language_model as lm
 from companion.rnn.language_model import Batch, RecurrentLanguageModel, Settings, equal_lengths, shapes, streams, train
@@ -61,8 +61,8 @@ def test_a_carried_state_remembers_the_sentence_before_and_a_reset_one_does_not(
 
 def test_a_cell_with_output_weights_of_its_own_is_refused():
     jordan = Jordan(V, V, V)  # the sizes would fit: W_hy and b_y would be used twice
-    weights = initial_weights(shapes(jordan), np.random.default_rng(0), 0.5)
-    with pytest.raises(ValueError, match="cell: expected one without the output weights W_hy, b_y, got Jordan"):
+    weights = initial_weights(weight_shapes(jordan), np.random.default_rng(0), 0.5)
+    with pytest.raises(ValueError, match="layers: expected a cell without the output weights W_hy, b_y, got Jordan"):
         RecurrentLanguageModel(jordan, weights)
 
 
@@ -83,7 +83,7 @@ def test_weights_that_are_not_numbers_are_refused():
     network = model()
     broken = {**network.weights, "W_hy": np.full_like(network.weights["W_hy"], np.nan)}
     with pytest.raises(ValueError, match="W_hy: expected finite numbers, got nan"):
-        RecurrentLanguageModel(network.cell, broken)
+        RecurrentLanguageModel(network.layers, broken)
 
 
 @settings(max_examples=15)
@@ -95,9 +95,9 @@ def test_its_gradients_agree_with_central_differences(T, B, seed):
 
     def loss(arguments):
         own = {name: arguments[name] for name in network.weights}
-        return loss_and_gradients(network.cell, own, lm.shifted(targets), targets, arguments["h_0"])[0]
+        return loss_and_gradients(network.layers, own, lm.shifted(targets), targets, arguments["h_0"])[0]
 
-    _, gradients, _ = loss_and_gradients(network.cell, network.weights, lm.shifted(targets), targets, h_0)
+    _, gradients, _ = loss_and_gradients(network.layers, network.weights, lm.shifted(targets), targets, h_0)
     claimed = {name: gradients[name] for name in network.weights} | {"h_0": gradients["dh_0"]}
     check_gradients(loss, {**network.weights, "h_0": h_0}, claimed)
 
@@ -115,7 +115,7 @@ def test_its_loss_is_that_of_the_same_network_in_pytorch():
         readout.bias.copy_(w["b_y"])
         x = torch.nn.functional.one_hot(torch.tensor(lm.shifted(targets)), V).double()
         theirs = torch.nn.functional.cross_entropy(readout(rnn(x)[0]).reshape(-1, V), torch.tensor(targets).reshape(-1))
-    ours, _, _ = loss_and_gradients(network.cell, network.weights, lm.shifted(targets), targets)
+    ours, _, _ = loss_and_gradients(network.layers, network.weights, lm.shifted(targets), targets)
     assert ours / targets.size == pytest.approx(float(theirs), abs=1e-12)
 
 
@@ -150,12 +150,12 @@ def test_the_input_is_the_token_before():
 ALTERNATING = [np.array([1, 2] * n + [0]) for n in (2, 3, 4)] * 8
 
 
-def learn(rng_seed=0, score=lambda m: cross_entropy(m, ALTERNATING), **changes):
+def learn(rng_seed=0, score=lambda m: cross_entropy(m, ALTERNATING), layers=None, passes=equal_lengths, **changes):
     return train(
-        V,
-        Settings(**{"hidden": 8, "rate": 0.03, "steps": 120, "checks": 4} | changes),
+        layers or Elman(V, 8),
+        Settings(**{"rate": 0.03, "steps": 120, "checks": 4} | changes),
         np.random.default_rng(rng_seed),
-        lambda rng: equal_lengths(ALTERNATING, 8, rng),
+        lambda rng: passes(ALTERNATING, 8, rng),
         score,
     )
 
@@ -195,19 +195,69 @@ def test_a_batch_that_continues_starts_from_the_state_before(monkeypatch):
     given_states = []
     original = lm.loss_and_gradients
 
-    def spy(cell, weights, x, targets, h_0):
-        given_states.append(h_0)
-        result = original(cell, weights, x, targets, h_0)
+    def spy(cell, weights, x, targets, initial, **others):
+        given_states.append(initial)
+        result = original(cell, weights, x, targets, initial, **others)
         given_states.append(result[2]["h"][-1])
         return result
 
     monkeypatch.setattr(lm, "loss_and_gradients", spy)
     x = np.array([[1], [2]])
     batches = [Batch(x, x, continues) for continues in (False, True, False)]
-    train(V, Settings(3, 0.1, 3, checks=1), np.random.default_rng(0), lambda rng: iter(batches), lambda m: 0.0)
+    train(Elman(V, 3), Settings(0.1, 3, checks=1), np.random.default_rng(0), lambda rng: iter(batches), lambda m: 0.0)
     assert given_states[0] is None
     assert given_states[4] is None
-    assert (given_states[2] == given_states[1]).all()
+    assert (given_states[2]["h"] == given_states[1]).all()
+
+
+STACKS = {
+    "LSTM": lambda: LSTM(V, 8),
+    "GRU": lambda: GRU(V, 8),
+    "two layers": lambda: [LSTM(V, 6), GRU(6, 8)],
+}
+
+
+@pytest.mark.parametrize("layers", STACKS)
+@pytest.mark.parametrize("passes", [equal_lengths, lm.padded])
+def test_any_cell_and_any_stack_learns_to_alternate(layers, passes):
+    network, checks = learn(layers=STACKS[layers](), passes=passes)
+    assert checks[-1].development < checks[0].development
+    assert network.distribution([1])[2] > 0.9 and network.distribution([1, 2, 1])[2] > 0.9
+
+
+def test_dropout_is_drawn_in_training_and_off_when_a_model_is_asked():
+    network, _ = learn(layers=[Elman(V, 6), Elman(6, 8)], dropout=0.3)
+    assert (network.weights["W_hy"] != learn(layers=[Elman(V, 6), Elman(6, 8)])[0].weights["W_hy"]).any()
+    first, second = (cross_entropy(network, ALTERNATING) for _ in range(2))
+    assert first == second
+
+
+@settings(max_examples=20)
+@given(seed=st.integers(0, 2**32 - 1), size=st.integers(1, 4))
+def test_a_padded_batch_has_the_loss_and_gradients_of_its_sequences_alone(seed, size):
+    rng = np.random.default_rng(seed)
+    sequences = [np.append(rng.integers(1, V, rng.integers(0, 5)), 0) for _ in range(5)]
+    layers = [Elman(V, 3), LSTM(3, 2)]
+    weights = initial_weights(lm.shapes(layers), rng, 1.0)
+    batches = list(lm.padded(sequences, size, rng))
+    assert sum(batch.tokens for batch in batches) == sum(map(len, sequences))
+    together = [loss_and_gradients(layers, weights, b.inputs, b.targets, lengths=b.lengths)[:2] for b in batches]
+    alone = [loss_and_gradients(layers, weights, lm.shifted(s[:, None]), s[:, None])[:2] for s in sequences]
+    assert sum(loss for loss, _ in together) == pytest.approx(sum(loss for loss, _ in alone))
+    for name in weights:
+        found, expected = (sum(g[name] for _, g in part) for part in (together, alone))
+        np.testing.assert_allclose(found, expected, atol=1e-12, err_msg=name)
+
+
+def test_probabilities_of_a_stack_are_those_of_its_steps_however_sequences_are_cut(monkeypatch):
+    layers = [GRU(V, 3), LSTM(3, 2)]
+    network = RecurrentLanguageModel(layers, initial_weights(lm.shapes(layers), np.random.default_rng(3), 1.0))
+    whole = network.log_probabilities(ALTERNATING[:3])
+    monkeypatch.setattr(lm, "ENTRIES", 2 * V)  # a step or two at a time, the states of both layers carried on
+    for cut, logarithms, sequence in zip(network.log_probabilities(ALTERNATING[:3]), whole, ALTERNATING, strict=False):
+        np.testing.assert_allclose(cut, logarithms, atol=1e-12)
+        steps = [np.log(network.distribution(sequence[:t])[token]) for t, token in enumerate(sequence)]
+        np.testing.assert_allclose(cut, steps, atol=1e-12)
 
 
 @pytest.mark.parametrize(
@@ -222,8 +272,14 @@ def test_a_batch_that_continues_starts_from_the_state_before(monkeypatch):
         (lambda: list(streams(np.arange(5), 2, 3)), "text: expected at least 6 tokens for 2 streams of 3, got 5"),
         (lambda: list(streams(np.arange(5), 0, 3)), "size: expected a whole number of at least 1, got 0"),
         (lambda: list(equal_lengths(ALTERNATING, 0, np.random.default_rng(0))), "size: expected a whole number"),
-        (lambda: Settings(hidden=0, rate=0.1, steps=1), "hidden: expected a whole number of at least 1, got 0"),
-        (lambda: Settings(hidden=1, rate=-1, steps=1), "rate: expected a positive number, got -1"),
+        (lambda: Settings(rate=0.1, steps=0), "steps: expected a whole number of at least 1, got 0"),
+        (lambda: Settings(rate=-1, steps=1), "rate: expected a positive number, got -1"),
+        (
+            lambda: lm.shapes([(Elman(V, 3), Elman(V, 3))]),
+            "layers: expected layers that read forwards alone",
+        ),
+        (lambda: lm.shapes((Elman(V, 3), Elman(V, 3))), r"layers: expected a cell, or a list .* such as \[pair\]"),
+        (lambda: lm.shapes([]), r"layers: expected a cell, or a list of cells"),
     ],
 )
 def test_bad_input_names_the_argument(call, message):

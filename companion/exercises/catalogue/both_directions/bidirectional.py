@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from companion.core.functions import Activation as Function
+from companion.core.layers import forward_both
 from companion.exercises.activations import ACTIVATIONS, Activation
 from companion.exercises.inputs import each_size, normal
 from companion.exercises.model import Key, Misconception, exercise
 from companion.rnn.cells import Elman
-from companion.rnn.layers import forward_both
 
 JOINS = {  # as prose has it, its shape, and as code of the variables ahead and behind
     "forwards first": (

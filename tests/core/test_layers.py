@@ -10,10 +10,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 from companion import Elman, backward, forward, initial_weights, weight_shapes
 from companion.bptt.gradients import check_gradients
 from companion.bptt.skip_elman import SkipElman
-from companion.gates.cells import GRU, LSTM, CoupledLSTM, GRUResetBefore, PeepholeLSTM
-from companion.gates.convert import to_torch
-from companion.rnn.cells import Jordan
-from companion.rnn.layers import (
+from companion.core.layers import (
     Directions,
     backward_both,
     backward_stack,
@@ -27,6 +24,9 @@ from companion.rnn.layers import (
     stack_shapes,
     turned,
 )
+from companion.gates.cells import GRU, LSTM, CoupledLSTM, GRUResetBefore, PeepholeLSTM
+from companion.gates.convert import to_torch
+from companion.rnn.cells import Jordan
 
 PARITY = 1e-10  # float64, as promised in the book
 THEIRS = {Elman: torch.nn.RNN, LSTM: torch.nn.LSTM, GRU: torch.nn.GRU}

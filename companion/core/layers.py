@@ -14,7 +14,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 import numpy as np
 
 from companion.core.recurrent import Arrays, Cell, Tape, backward, forward, weight_shapes
-from companion.core.validation import Array, require_array, require_lengths, require_names
+from companion.core.validation import Array, as_array, require_array, require_lengths, require_names
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -97,6 +97,7 @@ def forward_stack(
     x: Array,
     initial: Sequence[Any] | None = None,
     lengths: Array | None = None,
+    masks: Sequence[Array | None] | None = None,
 ) -> tuple[Array, list[LayerTape]]:
     """K layers on top of each other: the outputs of layer k are the inputs of layer k + 1.
 
@@ -104,12 +105,15 @@ def forward_stack(
     weights  of each layer: a mapping, or a pair of mappings
     initial  of each layer, as for `forward` or `forward_both`; None for zeros
     lengths  as for `forward`
+    masks    what the input of each layer is multiplied by, as dropout.py draws them: (T, B, I), or (B, I) for the same
+             at all steps; None for nothing
     Returns the top layer's output and one tape (or pair of tapes) a layer. The output is (T + 1, B, H) for a cell, as
     `forward` gives it, and (T, B, H_f + H_b) for a pair, whose two initial states stand at either end.
     Raises ValueError when the numbers of cells, weights and initial states differ, and as `forward` and `forward_both`
     do, with the number of the layer.
     """
     initial = [None] * len(cells) if initial is None else initial
+    masks = _as_masks(masks, len(cells))
     if not len(cells) == len(weights) == len(initial) or not cells:
         raise ValueError(
             f"cells: expected as many as weights and initial states, at least one; "
@@ -117,8 +121,9 @@ def forward_stack(
         )
     tapes: list[LayerTape] = []
     tape: LayerTape
-    for k, (layer, w, state) in enumerate(zip(cells, weights, initial, strict=True), start=1):
+    for k, (layer, w, state, mask) in enumerate(zip(cells, weights, initial, masks, strict=True), start=1):
         with _named(f"layer {k}"):
+            x = masked(x, mask)
             if isinstance(layer, tuple):
                 output, tape = forward_both(layer, w, x, state, lengths)  # type: ignore[arg-type]  # checked there
                 x = output
@@ -129,11 +134,16 @@ def forward_stack(
     return output, tapes
 
 
-def backward_stack(tapes: Sequence[LayerTape], d_outputs: Arrays | Array) -> list[LayerGradients]:
+def backward_stack(
+    tapes: Sequence[LayerTape], d_outputs: Arrays | Array, masks: Sequence[Array | None] | None = None
+) -> list[LayerGradients]:
     """Gradients of every layer, bottom first: what reaches a layer's input is the gradient of the layer below.
 
     d_outputs  of the top layer: as for `backward` over a cell, as for `backward_both` over a pair
+    masks      those of the forward pass
+    Raises ValueError as `backward` and `backward_both` do.
     """
+    masks = _as_masks(masks, len(tapes))
     gradients: list[LayerGradients] = []
     for depth in reversed(range(len(tapes))):
         tape = tapes[depth]
@@ -141,10 +151,33 @@ def backward_stack(tapes: Sequence[LayerTape], d_outputs: Arrays | Array) -> lis
             gradients.insert(0, backward_both(tape, d_outputs))  # type: ignore[arg-type]  # checked there
         else:
             gradients.insert(0, backward(tape, d_outputs))  # type: ignore[arg-type]  # checked there
+        for part in gradients[0] if isinstance(gradients[0], tuple) else (gradients[0],):
+            if "dx" in part:
+                part["dx"] = masked(part["dx"], masks[depth])
         if depth:
             below, dx = tapes[depth - 1], input_gradient(gradients[0])
             d_outputs = dx if isinstance(below, tuple) else _with_row_0(below, dx)
     return gradients
+
+
+def masked(rows: Array, mask: Array | None) -> Array:
+    """rows (T, B, n) times a mask (T, B, n), or (B, n) for all steps; the same is the way back. None changes nothing.
+
+    Raises ValueError for a mask of another shape, and for one of tokens.
+    """
+    if mask is None:
+        return rows
+    rows, mask = as_array("rows", rows), as_array("mask", mask)
+    if rows.ndim != 3 or mask.shape not in (rows.shape, rows.shape[1:]):
+        expected = " or ".join(map(str, (rows.shape, rows.shape[1:]))) if rows.ndim == 3 else "None for tokens"
+        raise ValueError(f"mask: expected {expected}, got shape {mask.shape}")
+    return rows * mask.astype(rows.dtype, copy=False)
+
+
+def _as_masks(masks: Sequence[Array | None] | None, layers: int) -> Sequence[Array | None]:
+    if masks is not None and len(masks) != layers:
+        raise ValueError(f"masks: expected one for each of {layers} layers (None for nothing), got {len(masks)}")
+    return [None] * layers if masks is None else masks
 
 
 def input_gradient(gradients: LayerGradients) -> Array:
@@ -161,6 +194,14 @@ def last_states(tape: LayerTape) -> Array:
     """
     ends = [t[t.cell.outputs[0]][-1] for t in _parts(tape)]  # row T repeats each sequence's last
     return np.concatenate(ends, axis=-1)
+
+
+def d_steps(tape: LayerTape, d: Array, steps: slice = slice(None)) -> Any:
+    """∂loss/∂outputs, as `backward_stack` takes it, of a loss that sees the outputs of these steps; d (n, B, H)."""
+    mains = [part[part.cell.outputs[0]] for part in _parts(tape)]  # (T + 1, B, ·)
+    rows = np.zeros((len(mains[0]) - 1, *mains[0].shape[1:-1], sum(main.shape[-1] for main in mains)), mains[0].dtype)
+    rows[steps] = d
+    return rows if isinstance(tape, tuple) else _with_row_0(tape, rows)
 
 
 def d_last_states(tape: LayerTape, d_last: Array) -> Any:

@@ -1,7 +1,7 @@
 """Seeded faults: break companion in every way that mutation_operators.py knows, one at a time, and see a test turn red.
 
     python tools/mutants.py               every mutant, what `make mutants` runs
-    python tools/mutants.py cells bptt    those of these modules only
+    python tools/mutants.py gates rnn.cells    those of these modules only; a room means all its modules
     python tools/mutants.py --sample 24   some of every module, always the same ones, what `make test` runs
     python tools/mutants.py --list        their ids, nothing is run
 
@@ -44,11 +44,15 @@ from mutation_operators import OPERATORS, Mutant, fields_of, mutants_of
 
 ROOT = Path(__file__).resolve().parents[1]
 LISTED = Path("tests", "mutants.toml")
-MODULES = (
-    *("functions", "cells", "recurrent", "networks", "gradients", "optimisers"),
-    *("wiring", "gated", "ablation", "reference", "layout", "walk", "recording", "layers", "convert"),
-    *("bptt", "rtrl", "truncation", "dynamics", "initialisation", "learning"),
-)
+BROKEN = {  # room of companion → its modules whose mutants are made
+    "core": ("functions", "cell", "order", "walk", "recurrent", "networks", "optimisers"),
+    "rnn": ("cells", "layers"),
+    "bptt": (
+        *("equations", "gradients", "rtrl", "truncation", "dynamics", "initialisation", "training", "skip_elman"),
+    ),
+    "gates": ("cells", "ablation", "convert"),
+}
+MODULES = tuple(f"{room}.{name}" for room, names in BROKEN.items() for name in names)
 REQUIRED = 0.95
 COPIED = ("companion", "tests", "tools", "book", "pyproject.toml")
 UNCHANGED = "unchanged"  # a second copy of companion
@@ -64,14 +68,18 @@ Stage = Sequence[str]  # test files or notebooks, relative to the root
 
 
 def imported(source: str, names: Mapping[str, str]) -> set[str]:
-    """Modules of companion that a text imports; `names` says from which module each name of the package comes."""
+    """Modules of companion that a text imports, such as gates.cells, and names in them that may be modules.
+
+    `names` says from which module each name of the package itself comes.
+    """
     found: set[str] = set()
     for node in ast.walk(ast.parse(source)):
         match node:
             case ast.ImportFrom("companion", aliases):
                 found |= {names.get(alias.name, alias.name) for alias in aliases}
-            case ast.ImportFrom(str(module)) if module.startswith("companion."):
-                found.add(module.removeprefix("companion."))
+            case ast.ImportFrom(str(module), aliases) if module.startswith("companion."):
+                module = module.removeprefix("companion.")
+                found |= {module, *(f"{module}.{alias.name}" for alias in aliases)}
             case ast.Import(aliases) if any(alias.name.partition(".")[0] == "companion" for alias in aliases):
                 found |= {alias.name.partition(".")[2] for alias in aliases} - {""} or set(names.values())
     return found
@@ -92,20 +100,26 @@ def stages(root: Path, module: str) -> list[Stage]:
     lines = [node for node in package.body if isinstance(node, ast.ImportFrom)]
     names = {alias.name: str(node.module).removeprefix("companion.") for node in lines for alias in node.names}
 
-    def users(pattern: str) -> dict[Path, set[str]]:
-        return {path.relative_to(root): imported(code(path), names) for path in sorted(root.glob(pattern))}
+    def users(*patterns: str) -> dict[Path, set[str]]:
+        paths = sorted(path for pattern in patterns for path in root.glob(pattern))
+        return {path.relative_to(root): imported(code(path), names) for path in paths}
 
-    inside = {path.stem: modules for path, modules in users("companion/*.py").items() if path.stem != "__init__"}
+    inside = {f"{path.parts[1]}.{path.stem}": found for path, found in users(*in_rooms("companion", "*.py")).items()}
     reached = {module}
     while more := {user for user, modules in inside.items() if modules & reached} - reached:
         reached |= more
-    tests = users("tests/test_*.py")
+    tests = users(*in_rooms("tests", "test_*.py"))
+    room, _, name = module.partition(".")
     direct = [path for path, modules in tests.items() if module in modules]
-    own = [path for path in direct if path.stem == f"test_{module}"] or direct
+    own = [path for path in direct if path == Path("tests", room, f"test_{name}.py")] or direct
     rest = [path for path in direct if path not in own]
     rest += [path for path, modules in tests.items() if path not in direct and modules & reached]
     notebooks = [path for path, modules in users("book/*.ipynb").items() if module in modules]
     return [[path.as_posix() for path in stage] for stage in (own, rest, notebooks)]
+
+
+def in_rooms(folder: str, files: str) -> list[str]:
+    return [f"{folder}/{room}/{files}" for room in BROKEN]
 
 
 # --- one run ---------------------------------------------------------------------------------------------------------
@@ -196,7 +210,7 @@ def run(jobs: Iterable[Job], benches: Sequence[Path], limits: Mapping[str, float
         while waiting and idle:
             job, directory = waiting.popleft(), idle.pop()
             if job.module:
-                (directory / "companion" / f"{job.module}.py").write_text(job.source(), encoding="utf-8")
+                (directory / file_of(job.module)).write_text(job.source(), encoding="utf-8")
             running.append(started(job, 0, directory, limits))
         wait([r.process.sentinel for r in running], timeout=1)
         for done in [r for r in running if not r.process.is_alive() or time.monotonic() > r.deadline]:
@@ -206,7 +220,9 @@ def run(jobs: Iterable[Job], benches: Sequence[Path], limits: Mapping[str, float
                 running.append(started(done.job, done.stage + 1, done.directory, limits))
                 continue
             if done.job.module:
-                shutil.copy2(done.directory / UNCHANGED / f"{done.job.module}.py", done.directory / "companion")
+                shutil.copy2(
+                    done.directory / UNCHANGED / file_of(done.job.module), done.directory / file_of(done.job.module)
+                )
             idle.append(done.directory)
             yield Outcome(done.job.name, verdict, by, time.monotonic() - done.started)
 
@@ -218,7 +234,7 @@ def copied(root: Path, directory: Path) -> Path:
             shutil.copytree(root / name, directory / name, ignore=skipped)
         elif (root / name).exists():
             shutil.copy2(root / name, directory / name)
-    shutil.copytree(directory / "companion", directory / UNCHANGED)
+    shutil.copytree(directory / "companion", directory / UNCHANGED / "companion")
     compileall.compile_dir(directory / "companion", quiet=1)  # once: the runs write no bytecode
     return directory
 
@@ -255,10 +271,20 @@ def ended(done: Run) -> tuple[str, str]:
 # --- all of them -----------------------------------------------------------------------------------------------------
 
 
+def modules_of(name: str) -> Sequence[str]:
+    """Those of a room; a module is named in full, and need not be one of MODULES."""
+    return [module for module in MODULES if module.startswith(f"{name}.")] or [name]
+
+
+def file_of(module: str) -> Path:
+    return Path("companion", f"{module.replace('.', '/')}.py")
+
+
 def every_mutant(root: Path, modules: Iterable[str]) -> dict[str, Mutant]:
-    texts = {path.stem: path.read_text(encoding="utf-8") for path in sorted((root / "companion").glob("*.py"))}
-    fields = fields_of(texts.values())
-    return {mutant.id: mutant for module in modules for mutant in mutants_of(module, texts[module], fields)}
+    files = sorted(path for pattern in in_rooms("companion", "*.py") for path in root.glob(pattern))
+    fields = fields_of(path.read_text(encoding="utf-8") for path in files)
+    texts = {module: (root / file_of(module)).read_text(encoding="utf-8") for module in modules}
+    return {mutant.id: mutant for module, text in texts.items() for mutant in mutants_of(module, text, fields)}
 
 
 def sample(mutants: Mapping[str, Mutant], number: int) -> dict[str, Mutant]:
@@ -278,7 +304,7 @@ def listed(root: Path) -> dict[str, dict[str, Any]]:
 
 def table(mutants: Mapping[str, Mutant], outcomes: Mapping[str, Outcome], equivalent: set[str]) -> str:
     """Rates for each module and each operator: of all mutants, and of those that are not equivalent to the original."""
-    lines = [f"{'':<16}mutants  killed    hung survived equivalent    rate  without equivalent"]
+    lines = [f"{'':<20}mutants  killed    hung survived equivalent    rate  without equivalent"]
     groups = [("module", m) for m in dict.fromkeys(mutant.module for mutant in mutants.values())]
     groups += [("operator", o) for o in OPERATORS]
     for kind, group in [*groups, ("", "all")]:
@@ -288,14 +314,16 @@ def table(mutants: Mapping[str, Mutant], outcomes: Mapping[str, Outcome], equiva
         dead = len(names) - verdicts[SURVIVED]
         rates = [f"{dead / total:8.1%}" if total else f"{'-':>8}" for total in (len(names), len(names) - same)]
         lines.append(
-            f"{group:<16}{len(names):7}{dead:8}{verdicts[HUNG]:8}{verdicts[SURVIVED]:9}{same:11}{rates[0]}{rates[1]:>12}"
+            f"{group:<20}{len(names):7}{dead:8}{verdicts[HUNG]:8}{verdicts[SURVIVED]:9}{same:11}{rates[0]}{rates[1]:>12}"
         )
     return "\n".join(lines)
 
 
 def main(arguments: Sequence[str] | None = None, root: Path = ROOT) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("modules", nargs="*", help=f"of {', '.join(MODULES)}")
+    parser.add_argument(
+        "modules", nargs="*", metavar="MODULE", help=f"a room ({', '.join(BROKEN)}), or one of its modules"
+    )
     parser.add_argument("--sample", type=int, default=0, metavar="N", help="N that are not listed, of all modules")
     parser.add_argument("--list", action="store_true", help="print the ids and stop")
     parser.add_argument("--no-notebooks", action="store_true", help="what the unit tests miss counts as survived")
@@ -304,7 +332,8 @@ def main(arguments: Sequence[str] | None = None, root: Path = ROOT) -> int:
     parser.add_argument("--patience", type=float, default=30.0, help=late)
     options = parser.parse_args(arguments)
 
-    mutants = everything = every_mutant(root, options.modules or MODULES)
+    modules = [module for name in options.modules or BROKEN for module in modules_of(name)]
+    mutants = everything = every_mutant(root, modules)
     if options.list:
         print("\n".join(mutants))
         return 0
@@ -315,11 +344,10 @@ def main(arguments: Sequence[str] | None = None, root: Path = ROOT) -> int:
     print(table(mutants, outcomes, {name for name, entry in known.items() if entry.get("equivalent")}))
 
     survivors = [name for name in mutants if outcomes[name].verdict == SURVIVED]
-    modules = {mutant.module for mutant in everything.values()}
     for name in known:
         if name in outcomes and name not in survivors:
             print(f"listed in {LISTED.as_posix()}, but killed by {outcomes[name].by}: {name}")
-        elif name.partition(".")[0] in modules and name not in everything:
+        elif name.startswith(tuple(f"{module}." for module in modules)) and name not in everything:
             print(f"listed in {LISTED.as_posix()}, but there is no such mutant now: {name}")
     unlisted = [name for name in survivors if name not in known]
     for name in unlisted:

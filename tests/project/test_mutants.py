@@ -8,7 +8,7 @@ import sys
 import textwrap
 
 import pytest
-from mutants import MODULES, ROOT, every_mutant, imported, listed, sample, stages
+from mutants import MODULES, ROOT, every_mutant, imported, listed, modules_of, sample, stages
 from mutation_operators import fields_of, mutants_of
 
 
@@ -156,18 +156,30 @@ def test_what_is_listed_exists_and_has_a_reason():
 
 
 def test_imports_are_traced_to_the_module_that_defines_the_name():
-    names = {"Elman": "cells", "forward": "recurrent"}
-    assert imported("from companion import Elman\nfrom companion.bptt.equations import bp1", names) == {"cells", "bptt"}
+    names = {"Elman": "rnn.cells", "forward": "core.recurrent"}
+    assert imported("from companion import Elman", names) == {"rnn.cells"}
     assert imported("from companion import bptt", names) == {"bptt"}
-    assert imported("import companion", names) == {"cells", "recurrent"}
-    assert imported("import companion.bptt.rtrl\nimport numpy", names) == {"rtrl"}
+    assert imported("import companion", names) == {"rnn.cells", "core.recurrent"}
+    assert imported("import companion.bptt.rtrl\nimport numpy", names) == {"bptt.rtrl"}
+    assert "bptt.equations" in imported("from companion.bptt.equations import bp1", names)
+    assert "gates.cells" in imported("from companion.gates import cells", names)
 
 
 def test_a_mutant_meets_its_own_tests_then_the_others_then_the_notebooks_that_import_the_module():
-    own, rest, notebooks = stages(ROOT, "functions")
-    assert own == ["tests/test_functions.py"]
-    assert {"tests/test_recurrent.py", "tests/test_language_model.py"} <= set(rest) and own[0] not in rest
+    own, rest, notebooks = stages(ROOT, "core.functions")
+    assert own == ["tests/core/test_functions.py"]
+    assert {"tests/core/test_recurrent.py", "tests/rnn/test_language_model.py"} <= set(rest) and own[0] not in rest
     assert "book/unrolling.ipynb" in notebooks and "book/index.ipynb" not in notebooks
+
+
+def test_two_modules_of_one_name_have_each_their_own_tests():
+    own = [stages(ROOT, module)[0] for module in ("rnn.cells", "gates.cells")]
+    assert own == [["tests/rnn/test_cells.py"], ["tests/gates/test_cells.py"]]
+
+
+def test_a_room_means_all_its_modules():
+    assert modules_of("gates") == ["gates.cells", "gates.ablation", "gates.convert"]
+    assert modules_of("gates.cells") == ["gates.cells"]
 
 
 TOY = """
@@ -186,38 +198,39 @@ def triple(x):
     return 3 * x
 """
 TOY_TEST = """
-from companion.toy import countdown, double, same
+from companion.core.toy import countdown, double, same
 
 def test_toy():
     assert double(3) == 6 and same(2) == 2 and countdown(2) == 0
 """
 TOY_LIST = """
 [[mutant]]
-id = "toy.same | sign | x - 0 → x + 0 | 1"
+id = "core.toy.same | sign | x - 0 → x + 0 | 1"
 equivalent = true
 reason = "adding nothing is subtracting nothing"
 
 [[mutant]]
-id = "toy.double | dropped term | 2 * x → x | 1"
+id = "core.toy.double | dropped term | 2 * x → x | 1"
 reason = "a wrong claim"
 
 [[mutant]]
-id = "toy.gone | sign | a → b | 1"
+id = "core.toy.gone | sign | a → b | 1"
 reason = "an old claim"
 """
 
 
 def test_mutants_are_killed_by_tests_and_notebooks_and_hang_and_survive(tmp_path):
-    for folder in ("companion", "tests", "book"):
-        (tmp_path / folder).mkdir()
+    for folder in ("companion/core", "tests/core", "book"):
+        (tmp_path / folder).mkdir(parents=True)
     cell = {"cell_type": "code", "execution_count": 1, "id": "a", "metadata": {}, "outputs": []}
-    cell["source"] = "from companion.toy import triple\nassert triple(2) == 6"
+    cell["source"] = "from companion.core.toy import triple\nassert triple(2) == 6"
     kernel = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}}
     notebook = {"cells": [cell], "metadata": kernel, "nbformat": 4, "nbformat_minor": 5}
     for path, text in {
         "companion/__init__.py": "",
-        "companion/toy.py": TOY,
-        "tests/test_toy.py": TOY_TEST,
+        "companion/core/__init__.py": "",
+        "companion/core/toy.py": TOY,
+        "tests/core/test_toy.py": TOY_TEST,
         "tests/mutants.toml": TOY_LIST,
         "book/toy.ipynb": json.dumps(notebook),
         "pyproject.toml": "",
@@ -226,7 +239,7 @@ def test_mutants_are_killed_by_tests_and_notebooks_and_hang_and_survive(tmp_path
     shutil.copy(ROOT / "tests" / "nbval_sanitize.cfg", tmp_path / "tests")
 
     script = "from mutants import *; sys.exit(main(sys.argv[2:], Path(sys.argv[1])))"
-    command = [sys.executable, "-c", script, str(tmp_path), "toy", "--patience", "1", "--workers", "1"]
+    command = [sys.executable, "-c", script, str(tmp_path), "core.toy", "--patience", "1", "--workers", "1"]
     environment = os.environ | {"PYTHONPATH": str(ROOT / "tools")}
     done = subprocess.run(command, env=environment, capture_output=True, encoding="utf-8", check=False)
     said = done.stdout
@@ -235,7 +248,7 @@ def test_mutants_are_killed_by_tests_and_notebooks_and_hang_and_survive(tmp_path
     verdicts = {
         name.partition(" | ")[2][:-4]: (verdict, by) for verdict, _, name, by in (row.split("\t") for row in rows)
     }
-    test, page = "tests/test_toy.py::test_toy AssertionError", "book/toy.ipynb::Cell 0 NbCellError"
+    test, page = "tests/core/test_toy.py::test_toy AssertionError", "book/toy.ipynb::Cell 0 NbCellError"
     assert verdicts == {
         "dropped term | 2 * x → 2": ("killed", test),
         "dropped term | 2 * x → x": ("killed", test),
@@ -248,9 +261,9 @@ def test_mutants_are_killed_by_tests_and_notebooks_and_hang_and_survive(tmp_path
         "dropped term | 3 * x → 3": ("killed", page),
         "dropped term | 3 * x → x": ("killed", page),
     }
-    assert "survived and not listed in tests/mutants.toml: toy.same | dropped term | x - 0 → x | 1" in said
-    assert "but killed by tests/test_toy.py::test_toy AssertionError: toy.double | dropped term | 2 * x → x | 1" in said
-    assert "but there is no such mutant now: toy.gone | sign | a → b | 1" in said
+    assert "survived and not listed in tests/mutants.toml: core.toy.same | dropped term | x - 0 → x | 1" in said
+    assert f"but killed by {test}: core.toy.double | dropped term | 2 * x → x | 1" in said
+    assert "but there is no such mutant now: core.toy.gone | sign | a → b | 1" in said
     assert said.splitlines()[-2] == "6 gave something wrong, 2 could not go on or hung"
     assert said.splitlines()[-1].startswith("80.0% killed, 95% required")
-    assert (tmp_path / "companion" / "toy.py").read_text(encoding="utf-8") == TOY  # only copies were changed
+    assert (tmp_path / "companion" / "core" / "toy.py").read_text(encoding="utf-8") == TOY  # only copies were changed

@@ -15,7 +15,7 @@ book test test-fast serve lock check-env:
 clean: ## make clean ALL=all removes the environment too
 	@$(RUN) $@ $(ALL)
 
-mutants: ## make mutants MODULES="cells bptt"
+mutants: ## make mutants MODULES="gates.cells core.walk"
 	@$(RUN) $@ $(MODULES)
 
 bench: ## make bench ONLY="LSTM 64,32,64,128"

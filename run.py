@@ -48,7 +48,7 @@ STAGES = {
     "tests": [*PYTEST, "tests"],
     "notebooks": NBVAL,
     "exercises": [str(PYTHON), "tools/exercise_score.py"],
-    "solutions": [str(PYTHON), "tools/exercise_mutants.py"],
+    "solutions": [str(PYTHON), "tools/mutants.py", "solutions"],
     "mutants": [str(PYTHON), "tools/mutants.py", "--sample", "24"],
 }
 NOTEBOOK_STAGES = ("notebooks",)  # these draw with the kernel's own backend
@@ -260,7 +260,7 @@ COMMANDS = {
     "book": (book, "build the book, with warnings as errors"),
     "test": (test, "every check: style, types, tests, the book, its notebooks, the site in a browser"),
     "test-fast": (test_fast, "the quick unit tests only"),
-    "mutants": (mutants, "break companion in every way, one at a time: a test must notice [MODULES]"),
+    "mutants": (mutants, "break companion, or solutions, in every way, one at a time: a test must notice [MODULES]"),
     "bench": (bench, "time the layers against PyTorch's, by turns [CELLS] [SHAPES]"),
     "notebooks": (notebooks, "execute book/text/NAME.md into book/NAME.ipynb (default: all); list their equations"),
     "exercises": (exercises, "make the exercises' notebooks from exercises/text/NAME.md (default: all)"),

@@ -1,387 +1,184 @@
-"""Seeded faults: break companion in every way that mutation_operators.py knows, one at a time, and see a test turn red.
+"""Seeded faults: break code in every way that mutation_operators.py knows, one place at a time, and see who notices.
 
-    python tools/mutants.py               every mutant, what `make mutants` runs
-    python tools/mutants.py cells bptt    those of these modules only
-    python tools/mutants.py --sample 24   some of every module, always the same ones, what `make test` runs
-    python tools/mutants.py --list        their ids, nothing is run
+    python tools/mutants.py                       companion, which tests and notebooks must notice: `make mutants`
+    python tools/mutants.py gates rnn.cells       those of a room or a module only
+    python tools/mutants.py --sample 24           some of every module, always the same ones, what `make test` runs
+    python tools/mutants.py solutions             the worked solutions of the exercises, which their checks must reject
+    python tools/mutants.py solutions.bptt-dU     that of one exercise only
+    python tools/mutants.py --show neutral        also what each mutant of a kind was told (all: of every kind)
+    python tools/mutants.py --list                their ids, nothing is run
 
-A mutant is a module with one node of its syntax tree replaced, in a copy of the repository. It meets the module's own
-test file, then the other unit tests that import it, then the notebooks that do. What none of them notices must stand,
-with its reason, in tests/mutants.toml, under an id that survives when lines move.
-
-Own code because: mutmut's operators are fixed; Cosmic Ray takes operators as plugins, but starts an interpreter for
-each mutant (seconds to import torch; a fork of a warm process needs none) and changes the working files in place.
+A mutant is a text with one node of its syntax tree replaced; companion_mutants.py and exercise_mutants.py say how it is
+judged. One that nothing notices either computes the same, and stands with its reason in tests/mutants.toml, under an id
+that survives when lines move, or shows what the tests or the cases of an exercise miss.
 """
 
 from __future__ import annotations
 
 import argparse
-import ast
-import compileall
-import gc
 import hashlib
-import importlib
-import json
-import multiprocessing
 import os
-import re
-import shutil
-import signal
 import sys
-import tempfile
 import time
 import tomllib
-from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import zip_longest
-from multiprocessing.connection import Connection, wait
-from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Any
 
-from mutation_operators import OPERATORS, Mutant, fields_of, mutants_of
+import companion_mutants
+from mutation import ENDLESS, SAME, SURVIVED, VERDICTS, Mutant, Outcome
 
 ROOT = Path(__file__).resolve().parents[1]
 LISTED = Path("tests", "mutants.toml")
-MODULES = (
-    *("functions", "cells", "recurrent", "networks", "gradients", "optimisers"),
-    *("wiring", "gated", "ablation", "reference", "layout", "walk", "recording", "layers", "convert"),
-    *("bptt", "rtrl", "truncation", "dynamics", "initialisation", "learning"),
-)
-REQUIRED = 0.95
-COPIED = ("companion", "tests", "tools", "book", "pyproject.toml")
-UNCHANGED = "unchanged"  # a second copy of companion
-WARM = ("numpy", "torch", "torch._dynamo", "hypothesis.extra.numpy", "pytest", "matplotlib.pyplot")
-FORK = sys.platform == "linux"  # elsewhere it is not safe once torch is loaded: every run starts an interpreter
-
-KILLED, HUNG, SURVIVED = "killed", "hung", "survived"
-CLAIMS = ("AssertionError", "Failed", "NbCellError")  # what a test or a notebook raises whose claim does not hold
-Stage = Sequence[str]  # test files or notebooks, relative to the root
-
-
-# --- which tests see a module ----------------------------------------------------------------------------------------
-
-
-def imported(source: str, names: Mapping[str, str]) -> set[str]:
-    """Modules of companion that a text imports; `names` says from which module each name of the package comes."""
-    found: set[str] = set()
-    for node in ast.walk(ast.parse(source)):
-        match node:
-            case ast.ImportFrom("companion", aliases):
-                found |= {names.get(alias.name, alias.name) for alias in aliases}
-            case ast.ImportFrom(str(module)) if module.startswith("companion."):
-                found.add(module.removeprefix("companion."))
-            case ast.Import(aliases) if any(alias.name.partition(".")[0] == "companion" for alias in aliases):
-                found |= {alias.name.partition(".")[2] for alias in aliases} - {""} or set(names.values())
-    return found
-
-
-def code(path: Path) -> str:
-    """The Python of a file; of a notebook, that of its code cells without magic."""
-    text = path.read_text(encoding="utf-8")
-    if path.suffix == ".ipynb":
-        cells = json.loads(text)["cells"]
-        text = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
-    return re.sub(r"^(\s*)[%!].*", r"\1pass", text, flags=re.MULTILINE)
-
-
-def stages(root: Path, module: str) -> list[Stage]:
-    """Test files, then more test files, then notebooks, for a mutant of this module to meet; a stage may be empty."""
-    package = ast.parse((root / "companion" / "__init__.py").read_text(encoding="utf-8"))
-    lines = [node for node in package.body if isinstance(node, ast.ImportFrom)]
-    names = {alias.name: str(node.module).removeprefix("companion.") for node in lines for alias in node.names}
-
-    def users(pattern: str) -> dict[Path, set[str]]:
-        return {path.relative_to(root): imported(code(path), names) for path in sorted(root.glob(pattern))}
-
-    inside = {path.stem: modules for path, modules in users("companion/*.py").items() if path.stem != "__init__"}
-    reached = {module}
-    while more := {user for user, modules in inside.items() if modules & reached} - reached:
-        reached |= more
-    tests = users("tests/test_*.py")
-    direct = [path for path, modules in tests.items() if module in modules]
-    own = [path for path in direct if path.stem == f"test_{module}"] or direct
-    rest = [path for path in direct if path not in own]
-    rest += [path for path, modules in tests.items() if path not in direct and modules & reached]
-    notebooks = [path for path, modules in users("book/*.ipynb").items() if module in modules]
-    return [[path.as_posix() for path in stage] for stage in (own, rest, notebooks)]
-
-
-# --- one run ---------------------------------------------------------------------------------------------------------
-
-
-def child(sender: Connection, directory: str, stage: Stage) -> None:
-    """Run pytest on a stage in a process of its own that sees only the copy in `directory`; send what failed first."""
-    if FORK:
-        os.setsid()  # so that a notebook's kernel ends with it
-    silence = os.open(os.devnull, os.O_RDWR)
-    for stream in (1, 2):
-        os.dup2(silence, stream)
-    for name in [name for name in os.environ if name.startswith(("PYTEST_", "UNROLLED_", "COV_"))]:
-        del os.environ[name]
-    os.environ |= {"CI": "true", "PYTHONPATH": directory, "PYTHONUTF8": "1", "MPLBACKEND": "agg"}
-    os.environ |= {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTHONDONTWRITEBYTECODE": "1"}
-    os.chdir(directory)
-    sys.path.insert(0, directory)
-    sys.dont_write_bytecode = True
-    options = ["-q", "-x", "--tb=no", "-W", "ignore"]
-    for plugin in ("cacheprovider", "unraisableexception", "threadexception"):  # the last two collect garbage
-        options += ["-p", f"no:{plugin}"]
-    if stage[0].endswith(".ipynb"):
-        del os.environ["MPLBACKEND"]  # the kernel draws with its own
-        options += ["-p", "nbval.plugin", "--nbval", "--nbval-current-env", "--nbval-cell-timeout", "300"]
-        options += ["--nbval-sanitize-with", "tests/nbval_sanitize.cfg"]
-    else:
-        options += ["-p", "_hypothesis_pytestplugin", "--hypothesis-profile=mutants"]
-    import hypothesis
-    import pytest
-
-    # the first failing example is enough: no time goes into a smaller one
-    phases = (hypothesis.Phase.explicit, hypothesis.Phase.generate)
-    hypothesis.settings.register_profile("mutants", deadline=None, derandomize=True, database=None, phases=phases)
-    first = Plugin()
-    status = int(pytest.main([*options, *stage], plugins=[first]))
-    seen = getattr(sys.modules.get("companion"), "__file__", None) or directory
-    if not Path(seen).is_relative_to(directory):
-        status, first.name = -1, f"the tests saw {seen}, not the mutant"
-    sender.send((status, first.name))
-
-
-class Plugin:
-    """For pytest: tests of one example come first, and what fails first, a test or a file as a whole, is kept."""
-
-    name = ""
-
-    def pytest_collection_modifyitems(self, items: list[Any]) -> None:
-        items.sort(key=lambda item: bool(getattr(getattr(item, "obj", None), "is_hypothesis_test", False)))
-
-    def pytest_exception_interact(self, node: Any, call: Any) -> None:
-        self.name = self.name or f"{node.nodeid} {call.excinfo.typename}"
+REQUIRED = 0.95  # of the mutants of a room
+Kinds = Mapping[str, Sequence[str]]  # how a mutant is noticed → the verdicts that say so
 
 
 @dataclass(frozen=True)
-class Job:
-    """Stages to go through until one fails; for a mutant, with its module's text in place of the original."""
+class Same:
+    """A mutant that is known to compute the same, in one question or always, and why."""
 
-    name: str
-    stages: Sequence[Stage]
-    module: str = ""
-    source: Callable[[], str] = str
+    question: str
+    reason: str
+    id: str
 
-
-@dataclass(frozen=True)
-class Outcome:
-    name: str
-    verdict: str
-    by: str  # the test that failed first, and its exception
-    seconds: float
+    def is_about(self, mutant: Mutant) -> bool:
+        return self.id == mutant.id and self.question in ("always", mutant.question)
 
 
-@dataclass(frozen=True)
-class Run:
-    job: Job
-    stage: int
-    directory: Path
-    process: BaseProcess
-    receiver: Connection
-    started: float
-    deadline: float
+def listed(root: Path, names: Iterable[str]) -> list[Same]:
+    """Those of these rooms or modules."""
+    sections = tomllib.loads((root / LISTED).read_text(encoding="utf-8")).items()
+    entries = [Same(question, why, id) for question, whys in sections for why, ids in whys.items() for id in ids]
+    of = tuple(f"{name}." for name in names)
+    return [entry for entry in entries if f"{entry.id.partition(' | ')[0]}.".startswith(of)]
 
 
-def run(jobs: Iterable[Job], benches: Sequence[Path], limits: Mapping[str, float]) -> Iterator[Outcome]:
-    """Outcomes, as they come, of jobs shared among copies made by `copied`; `limits`: seconds that a file may take."""
-    waiting, idle, running = deque(jobs), list(benches), list[Run]()
-    while waiting or running:
-        while waiting and idle:
-            job, directory = waiting.popleft(), idle.pop()
-            if job.module:
-                (directory / "companion" / f"{job.module}.py").write_text(job.source(), encoding="utf-8")
-            running.append(started(job, 0, directory, limits))
-        wait([r.process.sentinel for r in running], timeout=1)
-        for done in [r for r in running if not r.process.is_alive() or time.monotonic() > r.deadline]:
-            running.remove(done)
-            verdict, by = ended(done)
-            if verdict == SURVIVED and done.stage + 1 < len(done.job.stages):
-                running.append(started(done.job, done.stage + 1, done.directory, limits))
-                continue
-            if done.job.module:
-                shutil.copy2(done.directory / UNCHANGED / f"{done.job.module}.py", done.directory / "companion")
-            idle.append(done.directory)
-            yield Outcome(done.job.name, verdict, by, time.monotonic() - done.started)
+def is_listed(mutant: Mutant, known: Iterable[Same]) -> bool:
+    return any(entry.is_about(mutant) for entry in known)
 
 
-def copied(root: Path, directory: Path) -> Path:
-    skipped = shutil.ignore_patterns("__pycache__", "_build", ".ipynb_checkpoints")
-    for name in COPIED:
-        if (root / name).is_dir():
-            shutil.copytree(root / name, directory / name, ignore=skipped)
-        elif (root / name).exists():
-            shutil.copy2(root / name, directory / name)
-    shutil.copytree(directory / "companion", directory / UNCHANGED)
-    compileall.compile_dir(directory / "companion", quiet=1)  # once: the runs write no bytecode
-    return directory
+def kind(outcome: Outcome, known: Iterable[Same]) -> str:
+    """The verdict, or that nothing could have noticed it."""
+    return SAME if outcome.verdict == SURVIVED and is_listed(outcome.mutant, known) else outcome.verdict
 
 
-def started(job: Job, stage: int, directory: Path, limits: Mapping[str, float]) -> Run:
-    context: Any = multiprocessing.get_context("fork" if FORK else "spawn")
-    receiver, sender = context.Pipe(duplex=False)
-    process = context.Process(target=child, args=(sender, str(directory), job.stages[stage]))
-    process.start()
-    sender.close()
-    now = time.monotonic()
-    limit = sum(limits.get(path, 3600.0) for path in job.stages[stage])
-    return Run(job, stage, directory, process, receiver, now, now + limit)
+def gaps(outcomes: Iterable[Outcome], known: Sequence[Same]) -> list[Outcome]:
+    """Those that survive, and of which nobody has said that they compute the same."""
+    return [outcome for outcome in outcomes if kind(outcome, known) == SURVIVED]
 
 
-def ended(done: Run) -> tuple[str, str]:
-    """The verdict on a run that is over or has to be, and the test that failed."""
-    if done.process.is_alive():
-        if FORK:
-            os.killpg(done.process.pid or 0, signal.SIGKILL)
-        done.process.kill()
-        done.process.join()
-        return HUNG, ""
-    done.process.join()
-    try:
-        status, by = done.receiver.recv()
-    except EOFError:
-        return KILLED, f"the process, which ended with {done.process.exitcode}"
-    if status in (-1, 4, 5):  # 4, 5: pytest was called wrongly, or found no test
-        raise RuntimeError(f"{done.job.name}: {' '.join(done.job.stages[done.stage])} could not be run ({status}) {by}")
-    return (KILLED if status else SURVIVED), by
+def stale(known: Iterable[Same], mutants: Sequence[Mutant], outcomes: Sequence[Outcome]) -> dict[Same, str]:
+    """What is listed and should not be, and why.
+
+    One that was stopped is not counted as noticed: a busy machine stops what is slow.
+    """
+    why = {}
+    for entry in known:
+        if not any(entry.is_about(mutant) for mutant in mutants):
+            why[entry] = "there is no such mutant now"
+        for outcome in outcomes:
+            if entry.is_about(outcome.mutant) and outcome.verdict not in (SURVIVED, ENDLESS):
+                why[entry] = " ".join(("noticed by", *outcome.said.splitlines()[:1]))
+    return why
 
 
-# --- all of them -----------------------------------------------------------------------------------------------------
-
-
-def every_mutant(root: Path, modules: Iterable[str]) -> dict[str, Mutant]:
-    texts = {path.stem: path.read_text(encoding="utf-8") for path in sorted((root / "companion").glob("*.py"))}
-    fields = fields_of(texts.values())
-    return {mutant.id: mutant for module in modules for mutant in mutants_of(module, texts[module], fields)}
-
-
-def sample(mutants: Mapping[str, Mutant], number: int) -> dict[str, Mutant]:
+def sample(mutants: Iterable[Mutant], number: int) -> list[Mutant]:
     """So many in all, as evenly from the modules as can be; a change of the code changes few of them."""
-    drawn: dict[str, list[str]] = {}
-    for name in sorted(mutants, key=lambda name: hashlib.sha256(name.encode()).digest()):
-        drawn.setdefault(mutants[name].module, []).append(name)
-    turns = [name for names in zip_longest(*(drawn[module] for module in sorted(drawn))) for name in names if name]
-    return {name: mutants[name] for name in turns[:number]}
+    drawn: dict[str, list[Mutant]] = {}
+    for mutant in sorted(mutants, key=lambda mutant: hashlib.sha256(mutant.id.encode()).digest()):
+        drawn.setdefault(mutant.module, []).append(mutant)
+    turns = [mutant for turn in zip_longest(*(drawn[module] for module in sorted(drawn))) for mutant in turn if mutant]
+    return turns[:number]
 
 
-def listed(root: Path) -> dict[str, dict[str, Any]]:
-    """What is known to survive: id → {"reason": …, "equivalent": …}."""
-    entries = tomllib.loads((root / LISTED).read_text(encoding="utf-8")).get("mutant", [])
-    return {entry["id"]: entry for entry in entries}
+# --- what is printed -------------------------------------------------------------------------------------------------
 
 
-def table(mutants: Mapping[str, Mutant], outcomes: Mapping[str, Outcome], equivalent: set[str]) -> str:
-    """Rates for each module and each operator: of all mutants, and of those that are not equivalent to the original."""
-    lines = [f"{'':<16}mutants  killed    hung survived equivalent    rate  without equivalent"]
-    groups = [("module", m) for m in dict.fromkeys(mutant.module for mutant in mutants.values())]
-    groups += [("operator", o) for o in OPERATORS]
-    for kind, group in [*groups, ("", "all")]:
-        names = [name for name, mutant in mutants.items() if not kind or getattr(mutant, kind) == group]
-        verdicts = Counter(outcomes[name].verdict for name in names)
-        same = sum(name in equivalent and outcomes[name].verdict == SURVIVED for name in names)
-        dead = len(names) - verdicts[SURVIVED]
-        rates = [f"{dead / total:8.1%}" if total else f"{'-':>8}" for total in (len(names), len(names) - same)]
-        lines.append(
-            f"{group:<16}{len(names):7}{dead:8}{verdicts[HUNG]:8}{verdicts[SURVIVED]:9}{same:11}{rates[0]}{rates[1]:>12}"
-        )
+def table(outcomes: Sequence[Outcome], known: Sequence[Same], kinds: Kinds) -> str:
+    """A row a module and a row an operator: what became of their mutants, and the share that was noticed.
+
+    What is known to compute the same is a column of its own; the last share is of the others.
+    """
+    heads = ("mutants", *(verdict for verdicts in kinds.values() for verdict in verdicts), SURVIVED, SAME)
+    groups = (*dict.fromkeys(o.mutant.module for o in outcomes), *dict.fromkeys(o.mutant.operator for o in outcomes))
+    width = max(map(len, groups), default=0) + 1
+    lines = [" " * width + "".join(f"{head:>{len(head) + 2}}" for head in (*heads, "noticed", "without same"))]
+    for group in (*groups, "all"):
+        of = [o for o in outcomes if group in (o.mutant.module, o.mutant.operator, "all")]
+        counted = Counter(kind(outcome, known) for outcome in of)
+        counted["mutants"] = len(of)
+        noticed = len(of) - counted[SURVIVED] - counted[SAME]
+        shares = f"{share(noticed, len(of)):>9}{share(noticed, len(of) - counted[SAME]):>14}"
+        lines.append(f"{group:<{width}}" + "".join(f"{counted[head]:{len(head) + 2}}" for head in heads) + shares)
     return "\n".join(lines)
+
+
+def share(part: int, whole: int) -> str:
+    return f"{part / whole:.1%}" if whole else "-"
+
+
+def summary(outcomes: Sequence[Outcome], known: Sequence[Same], kinds: Kinds) -> str:
+    counted = Counter(kind(outcome, known) for outcome in outcomes)
+    wrong = len(outcomes) - counted[SAME]
+    parts = {words: sum(counted[verdict] for verdict in verdicts) for words, verdicts in kinds.items()}
+    told = ", ".join(f"{number} ({share(number, wrong)}) {words}" for words, number in parts.items())
+    return f"of {wrong} that do not compute the same {wrong - counted[SURVIVED]} were noticed: {told}"
+
+
+def judgement(
+    names: Iterable[str], known: Sequence[Same], mutants: Sequence[Mutant], outcomes: Sequence[Outcome]
+) -> int:
+    """0 if each was noticed or is listed, what is listed is right, and enough were noticed where rooms are named."""
+    for outcome in (missed := gaps(outcomes, known)):
+        print(f"survived and not listed in {LISTED.as_posix()}: {outcome.mutant}")
+    for entry, why in (old := stale(known, mutants, outcomes)).items():
+        print(f"listed in {LISTED.as_posix()}, but {why}: {entry.id} ({entry.question})")
+    noticed = 1 - sum(outcome.verdict == SURVIVED for outcome in outcomes) / len(outcomes)
+    print(f"{noticed:.1%} of all were noticed, {REQUIRED:.0%} of a room required")
+    return int(bool(missed or old) or (noticed < REQUIRED and not any("." in name for name in names)))
 
 
 def main(arguments: Sequence[str] | None = None, root: Path = ROOT) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("modules", nargs="*", help=f"of {', '.join(MODULES)}")
+    rooms = ", ".join((*companion_mutants.BROKEN, "solutions"))
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"{rooms}, or one module or exercise of it")
     parser.add_argument("--sample", type=int, default=0, metavar="N", help="N that are not listed, of all modules")
     parser.add_argument("--list", action="store_true", help="print the ids and stop")
-    parser.add_argument("--no-notebooks", action="store_true", help="what the unit tests miss counts as survived")
-    parser.add_argument("--workers", type=int, default=2)
-    late = "seconds a run may last beyond ten times what the unchanged code needs, before it counts as hung"
+    parser.add_argument("--show", choices=("all", *VERDICTS), help="print each mutant of a kind and what it was told")
+    parser.add_argument("--workers", type=int, default=2, help="processes that run tests")
+    late = "seconds a test run may last beyond ten times what the unchanged code needs, before it counts as endless"
     parser.add_argument("--patience", type=float, default=30.0, help=late)
     options = parser.parse_args(arguments)
 
-    mutants = everything = every_mutant(root, options.modules or MODULES)
+    names, begun = options.names or list(companion_mutants.BROKEN), time.monotonic()
+    known = listed(root, names)
+    judged: Callable[[Sequence[Mutant]], Sequence[Outcome]]
+    if names[0].partition(".")[0] == "solutions":
+        import exercise_mutants  # and companion, which a process that tests its mutants must not have loaded
+
+        every, judged, kinds = exercise_mutants.every_mutant(names), exercise_mutants.judged, exercise_mutants.KINDS
+    else:
+        every, kinds = companion_mutants.every_mutant(root, names), companion_mutants.KINDS
+        ids = [entry.id for entry in known]
+        judged = partial(companion_mutants.judged, root, ids, options.workers, options.patience)
     if options.list:
-        print("\n".join(mutants))
+        print(*every, sep="\n")
         return 0
-    known, begun = listed(root), time.monotonic()
     if options.sample:
-        mutants = sample({name: mutant for name, mutant in mutants.items() if name not in known}, options.sample)
-    outcomes = judged(root, mutants, known, options)
-    print(table(mutants, outcomes, {name for name, entry in known.items() if entry.get("equivalent")}))
+        drawn = sample([mutant for mutant in every if not is_listed(mutant, known)], options.sample)
+    outcomes = judged(drawn if options.sample else every)
 
-    survivors = [name for name in mutants if outcomes[name].verdict == SURVIVED]
-    modules = {mutant.module for mutant in everything.values()}
-    for name in known:
-        if name in outcomes and name not in survivors:
-            print(f"listed in {LISTED.as_posix()}, but killed by {outcomes[name].by}: {name}")
-        elif name.partition(".")[0] in modules and name not in everything:
-            print(f"listed in {LISTED.as_posix()}, but there is no such mutant now: {name}")
-    unlisted = [name for name in survivors if name not in known]
-    for name in unlisted:
-        print(f"survived and not listed in {LISTED.as_posix()}: {name}")
-    killed = 1 - len(survivors) / len(mutants)
-    wrong = sum(outcome.by.endswith(CLAIMS) for outcome in outcomes.values())
-    print(f"{wrong} gave something wrong, {len(mutants) - len(survivors) - wrong} could not go on or hung")
-    required = 1 if options.sample else REQUIRED
-    print(f"{killed:.1%} killed, {required:.0%} required; {time.monotonic() - begun:.0f} s")
-    if not options.sample:
-        rows = [f"{o.verdict}\t{o.seconds:.1f}\t{o.name}\t{o.by}\n" for o in map(outcomes.__getitem__, mutants)]
-        (root / "reports").mkdir(exist_ok=True)
-        (root / "reports" / "mutants.tsv").write_text("".join(rows), encoding="utf-8")
-    return int(bool(unlisted) or killed < required)
-
-
-def judged(
-    root: Path, mutants: Mapping[str, Mutant], known: Iterable[str], options: argparse.Namespace
-) -> dict[str, Outcome]:
-    """What became of each: by the unit tests; where they noticed nothing and it is not known, by the notebooks."""
-    plans = {module: stages(root, module) for module in dict.fromkeys(mutant.module for mutant in mutants.values())}
-    if FORK:
-        for name in WARM:
-            importlib.import_module(name)
-        gc.freeze()  # what is loaded already need not be looked through in every child
-    outcomes = {name: Outcome(name, SURVIVED, "", 0.0) for name in mutants}
-    with tempfile.TemporaryDirectory() as temporary:
-        benches = [copied(root, Path(temporary, str(number)).resolve()) for number in range(options.workers)]
-        for first, last in ((0, 2), (2, 2 if options.no_notebooks else 3)):
-            names = [name for name in mutants if not first or (survived(outcomes[name]) and name not in known)]
-            used = {module: plans[module][first:last] for module in {mutants[name].module for name in names}}
-            limits = unchanged(used.values(), benches, options)
-            jobs = []
-            for mutant in map(mutants.__getitem__, names):
-                quick = [sorted(stage, key=lambda path: limits[path]) for stage in used[mutant.module] if stage]
-                if quick:
-                    jobs.append(Job(mutant.id, quick, mutant.module, mutant.source))
-            for number, outcome in enumerate(run(jobs, benches, limits), 1):
-                outcomes[outcome.name] = outcome
-                if survived(outcome) and outcome.name not in known:
-                    print(f"not noticed by {'notebooks' if first else 'unit tests'}: {outcome.name}", flush=True)
-                if number % 100 == 0:
-                    print(f"{number} of {len(jobs)} mutants", flush=True)
-    return outcomes
-
-
-def survived(outcome: Outcome) -> bool:
-    return outcome.verdict == SURVIVED
-
-
-def unchanged(plans: Iterable[list[Stage]], benches: Sequence[Path], options: argparse.Namespace) -> dict[str, float]:
-    """See the unchanged code pass; returns how many seconds each file may take with a mutant."""
-    begun = time.monotonic()
-    files = sorted({path for plan in plans for stage in plan for path in stage})
-    limits = {}
-    for outcome in run([Job(path, [[path]]) for path in files], benches, {}):
-        if not survived(outcome):
-            sys.exit(f"{outcome.name} fails on the unchanged code: {outcome.by or outcome.verdict}")
-        limits[outcome.name] = 10 * outcome.seconds + options.patience
-    if files:
-        print(f"{len(files)} files pass on the unchanged code, {time.monotonic() - begun:.0f} s", flush=True)
-    return limits
+    for outcome in outcomes:
+        if options.show in ("all", kind(outcome, known)):
+            print(f"\n{outcome.mutant}    [{kind(outcome, known)}]\n{outcome.said}")
+    print(table(outcomes, known, kinds))
+    code = judgement(names, known, every, outcomes)
+    print(f"{summary(outcomes, known, kinds)}; {time.monotonic() - begun:.0f} s")
+    return code
 
 
 if __name__ == "__main__":

@@ -1,46 +1,46 @@
-"""What tools/mutants.py breaks, and how: operators, and all places of a module's syntax tree where they apply.
-
-Left alone, because it only validates or words a message: `raise`, `assert` and an `if` that does nothing but raise;
-arguments of require_*, as_array and _checked*, functions of these names; __str__, __repr__; docstrings, annotations.
-"""
+"""What is broken, and how: an operator takes a node of a syntax tree and yields what may stand there instead."""
 
 from __future__ import annotations
 
 import ast
 import re
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from functools import partial
+from collections.abc import Iterator, Sequence
+from typing import TypeVar
 
-COUNT, SIZE, KEY, MAPPING, VALUE = "count", "size", "key", "mapping", "value"  # kinds of names
-LEFT_ALONE = ("annotation", "returns", "decorator_list", "bases")
-VALIDATION = re.compile(r"_?(require|checked)(_|$)|as_array$|__(str|repr)__$")
+from mutation import COUNT, SIZE, Operators, Scope
+
+Part = TypeVar("Part")
+
+_OPPOSITE = {ast.Add: ast.Sub, ast.Sub: ast.Add}
+_COMPARED = {ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt, ast.Eq: ast.NotEq, ast.NotEq: ast.Eq}
+_PRODUCTS = {ast.Mult: (ast.MatMult, ast.Add), ast.MatMult: (ast.Mult,), ast.Add: (ast.Mult,), ast.Div: (ast.Mult,)}
+_ORDERED = (ast.Sub, ast.Div, ast.MatMult, ast.Pow)  # operators of which the operands cannot be exchanged
+_PAIRS = ("sum mean", "max min", "argmax argmin", "cumsum cumprod", "log log2", "tanh arctan", "zeros ones")
+_TAKEN_FOR = {"exp": "exp2", "zeros_like": "ones_like", "ones_like": "zeros_like"}
+_TAKEN_FOR |= {a: b for pair in map(str.split, _PAIRS) for a, b in (pair, pair[::-1])}
 
 
-@dataclass(frozen=True)
-class Scope:
-    """A function, and what may be swapped for what in it."""
+def _with(parts: Sequence[Part], i: int, part: Part) -> list[Part]:
+    return [*parts[:i], part, *parts[i + 1 :]]
 
-    name: str
-    names: Mapping[str, str] = field(default_factory=dict)  # name → kind, in order of binding
-    lines: Mapping[str, int] = field(default_factory=dict)  # name → line where it is bound first
-    keys: tuple[str, ...] = ()  # strings used as an index, those of the function before those of its class
-    fields: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # attribute → those of its class and annotation
+
+def _exchanged(parts: Sequence[Part]) -> Iterator[list[Part]]:
+    """Each two neighbours, one pair at a time."""
+    for i in range(len(parts) - 1):
+        yield [*parts[:i], parts[i + 1], parts[i], *parts[i + 2 :]]
+
+
+# --- in every code ---------------------------------------------------------------------------------------------------
 
 
 def sign(node: ast.AST, scope: Scope) -> Iterator[ast.AST]:
     match node:
-        case ast.BinOp(left, ast.Add(), right):
-            yield ast.BinOp(left, ast.Sub(), right)
-        case ast.BinOp(left, ast.Sub(), right):
-            yield ast.BinOp(left, ast.Add(), right)
+        case ast.BinOp(left, ast.Add() | ast.Sub() as operator, right):
+            yield ast.BinOp(left, _OPPOSITE[type(operator)](), right)
+        case ast.AugAssign(target, ast.Add() | ast.Sub() as operator, value):
+            yield ast.AugAssign(target, _OPPOSITE[type(operator)](), value)
         case ast.UnaryOp(ast.USub(), operand):
             yield operand
-        case ast.AugAssign(target, ast.Add(), value):
-            yield ast.AugAssign(target, ast.Sub(), value)
-        case ast.AugAssign(target, ast.Sub(), value):
-            yield ast.AugAssign(target, ast.Add(), value)
 
 
 def dropped_term(node: ast.AST, scope: Scope) -> Iterator[ast.AST]:
@@ -87,16 +87,14 @@ def can_turn(node: ast.AST) -> bool:
 def index(node: ast.AST, scope: Scope) -> Iterator[ast.AST]:
     """One step earlier or later: an index, the end of a slice or of a range; a loop that runs the other way."""
     match node:
-        case ast.Subscript(value, slice):
-            parts = slice.elts if isinstance(slice, ast.Tuple) else [slice]
+        case ast.Subscript(value, ast.Tuple(parts)):
             for i, part in enumerate(parts):
-                for moved in moved_index(part, scope):
-                    new = [*parts[:i], moved, *parts[i + 1 :]]
-                    yield ast.Subscript(value, ast.Tuple(new) if isinstance(slice, ast.Tuple) else new[0])
+                yield from (ast.Subscript(value, ast.Tuple(_with(parts, i, new))) for new in moved_index(part, scope))
+        case ast.Subscript(value, part):
+            yield from (ast.Subscript(value, new) for new in moved_index(part, scope))
         case ast.Call(ast.Name("range") as function, arguments):
             for i, argument in enumerate(arguments[:2]):
-                for moved in (bumped(argument, -1), bumped(argument, 1)):
-                    yield ast.Call(function, [*arguments[:i], moved, *arguments[i + 1 :]], [])
+                yield from (ast.Call(function, _with(arguments, i, bumped(argument, by)), []) for by in (-1, 1))
         case ast.Call(ast.Name("reversed"), [argument]):
             yield argument
 
@@ -156,10 +154,8 @@ def swapped_name(node: ast.AST, scope: Scope) -> Iterator[ast.AST]:
         case ast.Subscript(value, ast.Constant(str(key))):
             alike = [other for other in scope.keys if kind_of_key(other) == kind_of_key(key)]
             yield from (ast.Subscript(value, ast.Constant(other)) for other in neighbour(alike, key))
-        case ast.Dict(keys, values):
-            for i in range(len(keys) - 1):
-                if isinstance(keys[i], ast.Constant) and isinstance(keys[i + 1], ast.Constant):
-                    yield ast.Dict([*keys[:i], keys[i + 1], keys[i], *keys[i + 2 :]], values)
+        case ast.Dict(keys, values) if all(isinstance(key, ast.Constant) for key in keys):
+            yield from (ast.Dict(exchanged, values) for exchanged in _exchanged(keys))
         case ast.Attribute(base, name, ast.Load()):
             yield from (ast.Attribute(base, other) for other in neighbour(scope.fields.get(name, ()), name))
 
@@ -174,209 +170,133 @@ def kind_of_key(key: str) -> str:
     return key[:2] if key[1:2] == "_" else "vector"
 
 
-OPERATORS: Mapping[str, Callable[[ast.AST, Scope], Iterator[ast.AST]]] = {
+# --- what learners get wrong, too ------------------------------------------------------------------------------------
+
+
+def axis(node: ast.AST, scope: Scope) -> Iterator[ast.AST]:
+    """Another axis, one of several axes, or none; an axis kept or lost."""
+    match node:
+        case ast.Call(function, arguments, keywords):
+            for i, keyword in enumerate(keywords):
+                if keyword.arg in ("axis", "keepdims"):
+                    yield ast.Call(function, arguments, [*keywords[:i], *keywords[i + 1 :]])
+                if keyword.arg == "axis":
+                    for other in _other_axes(keyword.value):
+                        yield ast.Call(function, arguments, _with(keywords, i, ast.keyword("axis", other)))
+
+
+def _other_axes(node: ast.expr) -> Iterator[ast.expr]:
+    match node:
+        case ast.Tuple(axes):
+            yield from axes
+        case ast.Constant(int(value)):
+            yield number(0 if value else 1)
+        case ast.UnaryOp(ast.USub(), ast.Constant(int())):
+            yield from (number(0), number(1))
+
+
+def comparison(node: ast.AST, scope: Scope) -> Iterator[ast.AST]:
+    match node:
+        case ast.Compare(left, [operator], [right]):
+            if type(operator) in _COMPARED:
+                yield ast.Compare(left, [_COMPARED[type(operator)]()], [right])
+            yield from (ast.Constant(True), ast.Constant(False))
+        case ast.IfExp(_, body, orelse):
+            yield from (body, orelse)
+        case ast.UnaryOp(ast.Not(), operand):
+            yield operand
+
+
+def function(node: ast.AST, scope: Scope) -> Iterator[ast.AST]:
+    """A function is left out, or another one taken."""
+    match node:
+        case ast.Call(ast.Name("min" | "max" as name), arguments, keywords):
+            yield ast.Call(ast.Name(_TAKEN_FOR[name]), arguments, keywords)
+        case ast.Call(ast.Attribute(value, name), arguments, keywords):
+            if name in _TAKEN_FOR:
+                yield ast.Call(ast.Attribute(value, _TAKEN_FOR[name]), arguments, keywords)
+            if not is_library(value):
+                yield value
+            elif len(arguments) == 1:
+                yield arguments[0]
+        case ast.Call(ast.Name(), [argument], []):
+            yield argument
+
+
+def constant(node: ast.AST, scope: Scope) -> Iterator[ast.AST]:
+    """A number one larger or smaller, or doubled; two letters of a word, such as the gates "ifgo", exchanged."""
+    match node:
+        case ast.Constant(int(value)) if not isinstance(value, bool):
+            yield from (bumped(node, by) for by in (-1, 1))
+        case ast.Constant(float(value)):
+            yield from (ast.Constant(value + 1), ast.Constant(2 * value))
+        case ast.Constant(str(word)) if 2 <= len(word) <= 6 and word.isalpha():
+            yield from (ast.Constant("".join(letters)) for letters in _exchanged(word))
+
+
+def order(node: ast.AST, scope: Scope) -> Iterator[ast.AST]:
+    """Neighbours in a tuple or list exchanged, also where values are unpacked; rows not turned round."""
+    match node:
+        case ast.Tuple(parts) if all(isinstance(part, ast.Constant) for part in parts):
+            return  # axis=(0, 1)
+        case ast.Tuple(parts, context) | ast.List(parts, context):
+            yield from (type(node)(exchanged, context) for exchanged in _exchanged(parts))
+        case ast.Subscript(value, ast.Slice(None, None, ast.UnaryOp(ast.USub(), ast.Constant(1)))):
+            yield value
+
+
+def operands(node: ast.AST, scope: Scope) -> Iterator[ast.AST]:
+    """Operands exchanged, or another operator between them."""
+    match node:
+        case ast.BinOp(left, operator, right):
+            if isinstance(operator, _ORDERED):
+                yield ast.BinOp(right, operator, left)
+            yield from (ast.BinOp(left, other(), right) for other in _PRODUCTS.get(type(operator), ()))
+
+
+def summed(node: ast.AST, scope: Scope) -> Iterator[ast.AST]:
+    """An index of einsum over which is not summed, or over which is summed too."""
+    match node:
+        case ast.Call(ast.Attribute(_, "einsum") as function, [ast.Constant(str(letters)), *rest]):
+            given, _, out = letters.partition("->")
+            kept = [f"{letter}{out}" for letter in dict.fromkeys(given) if letter.isalpha() and letter not in out]
+            lost = [out.replace(letter, "") for letter in out]
+            yield from (ast.Call(function, [ast.Constant(f"{given}->{new}"), *rest], []) for new in (*kept, *lost))
+
+
+def lost_line(node: ast.AST, scope: Scope) -> Iterator[ast.AST]:
+    match node:
+        case ast.Assign() | ast.AugAssign() | ast.Expr(ast.Call()):
+            yield ast.Pass()
+        case ast.Return(ast.expr() as value):
+            yield ast.Expr(value)
+
+
+def in_place(node: ast.AST, scope: Scope) -> Iterator[ast.AST]:
+    """a = a + b becomes a += b, which changes what else is called a."""
+    match node:
+        case ast.Assign([ast.Name(name) as target], ast.BinOp(ast.Name(first), operator, right)) if name == first:
+            yield ast.AugAssign(target, operator, right)
+        case ast.Assign(targets, ast.Call(ast.Attribute(value, "copy"), [])):
+            yield ast.Assign(targets, value, lineno=node.lineno)
+
+
+OPERATORS: Operators = {
     "sign": sign,
     "dropped term": dropped_term,
     "transpose": transpose,
     "index": index,
     "swapped name": swapped_name,
 }
-
-
-# --- where they apply ------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Place:
-    """A node that may be replaced, and what it hangs on."""
-
-    parent: ast.AST
-    field: str
-    number: int | None  # where the field is a list
-    node: ast.AST
-    statement: ast.stmt
-    scope: Scope
-
-    def put(self, node: ast.AST) -> None:
-        if self.number is None:
-            setattr(self.parent, self.field, node)
-        else:
-            getattr(self.parent, self.field)[self.number] = node
-
-    def text(self) -> str:
-        """What stands there now; a lone name or number with the expression around it."""
-        now = getattr(self.parent, self.field)
-        if isinstance(self.node, ast.Name | ast.Constant | ast.UnaryOp) and not hasattr(self.parent, "body"):
-            now = self.parent
-        elif self.number is not None:
-            now = now[self.number]
-        return ast.unparse(now).strip()
-
-
-@dataclass(frozen=True)
-class Mutant:
-    module: str
-    function: str
-    operator: str
-    change: str  # "T + 1 → T - 1"
-    occurrence: int
-    source: Callable[[], str]  # of the whole mutated module
-
-    @property
-    def id(self) -> str:
-        return f"{self.module}.{self.function} | {self.operator} | {self.change} | {self.occurrence}"
-
-
-def mutants_of(
-    module: str,
-    source: str,
-    fields: Mapping[str, tuple[str, ...]] | None = None,
-    operators: Mapping[str, Callable[[ast.AST, Scope], Iterator[ast.AST]]] = OPERATORS,
-) -> list[Mutant]:
-    """All mutants of a module, each once, in the order of its text; `fields` as of `fields_of`, by default its own."""
-    tree = ast.parse(source)
-    found: list[Mutant] = []
-    count: Counter[tuple[str, str, str]] = Counter()
-    seen = {(id(statement), ast.unparse(statement)) for statement in ast.walk(tree) if isinstance(statement, ast.stmt)}
-    outermost = Scope(module, fields=fields_of([source]) if fields is None else fields)
-    for place in places(tree, outermost, tree.body[0], ()):
-        before = place.text()
-        for operator, variants in operators.items():
-            for node in variants(place.node, place.scope):
-                place.put(node)
-                statement = node if place.node is place.statement else place.statement
-                after, whole = place.text(), (id(place.statement), ast.unparse(statement))
-                place.put(place.node)
-                if whole not in seen:
-                    seen.add(whole)
-                    key = (place.scope.name, operator, f"{before} → {after}")
-                    count[key] += 1
-                    found.append(Mutant(module, *key, count[key], partial(written, tree, place, node)))
-    return found
-
-
-def written(tree: ast.Module, place: Place, node: ast.AST) -> str:
-    place.put(node)
-    text = ast.unparse(tree)
-    place.put(place.node)
-    return text
-
-
-def places(node: ast.AST, scope: Scope, statement: ast.stmt, outer: tuple[ast.AST, ...]) -> Iterator[Place]:
-    for name, value in ast.iter_fields(node):
-        if name in LEFT_ALONE or (name in ("body", "test") and only_raises(node)):
-            continue
-        if name in ("args", "keywords") and isinstance(node, ast.Call) and VALIDATION.match(called(node)):
-            continue
-        for number, child in enumerate(value) if isinstance(value, list) else [(None, value)]:
-            if not isinstance(child, ast.AST) or isinstance(child, ast.Raise | ast.Assert):
-                continue
-            if isinstance(child, ast.FunctionDef) and VALIDATION.match(child.name):
-                continue
-            at = child if isinstance(child, ast.stmt) else statement
-            inner = scope_of(child, scope, outer)
-            if not (isinstance(child, ast.Name) and isinstance(node, ast.Attribute) and node.attr != "T"):
-                yield Place(node, name, number, child, at, inner)  # another thing has no attribute of that name
-            yield from places(child, inner, at, (*outer, child))
-
-
-def only_raises(node: ast.AST) -> bool:
-    return isinstance(node, ast.If) and all(isinstance(statement, ast.Raise) for statement in node.body)
-
-
-def called(node: ast.Call) -> str:
-    return node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
-
-
-def scope_of(node: ast.AST, outside: Scope, outer: tuple[ast.AST, ...]) -> Scope:
-    """The scope inside this node: a function has its own; a comprehension or a lambda adds names to it."""
-    holders = [parent for parent in outer if isinstance(parent, ast.FunctionDef | ast.ClassDef)]
-    match node:
-        case ast.Assign([ast.Name(name)]) if not holders:
-            return replace(outside, name=name)
-        case ast.FunctionDef(name) | ast.ClassDef(name):
-            names = kinds_of_names(node) if isinstance(node, ast.FunctionDef) else {}
-            lines = dict.fromkeys(names, 0) | {n.id: n.lineno for n in reversed(stored(node))}
-            keys = [key for holder in (node, *reversed(holders)) for key in keys_in(holder)]
-            path = ".".join([*(holder.name for holder in holders), name])
-            return replace(outside, name=path, names=names, lines=lines, keys=tuple(dict.fromkeys(keys)))
-        case ast.Lambda(arguments):
-            inner = {argument.arg: VALUE for argument in arguments.args}
-        case ast.ListComp() | ast.SetComp() | ast.DictComp() | ast.GeneratorExp():
-            inner = {name: kind for loop in node.generators for name, kind in bound_by(loop.target, loop.iter)}
-        case _:
-            return outside
-    lines = {**outside.lines, **dict.fromkeys(inner, 0)}
-    return replace(outside, names={**outside.names, **inner}, lines=lines)
-
-
-def keys_in(holder: ast.AST) -> Iterator[str]:
-    for node in ast.walk(holder):
-        match node:
-            case ast.Subscript(_, ast.Constant(str(key))):
-                yield key
-
-
-def stored(function: ast.AST) -> list[ast.Name]:
-    """Names in the order in which they are bound."""
-    names = [node for node in ast.walk(function) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)]
-    return sorted(names, key=lambda name: (name.lineno, name.col_offset))
-
-
-def kinds_of_names(function: ast.FunctionDef) -> dict[str, str]:
-    """Parameters by their annotation, locals by what binds them."""
-    given = [*function.args.posonlyargs, *function.args.args, *function.args.kwonlyargs]
-    kinds = {a.arg: kind_of_annotation(a.annotation) for a in given if a.arg != "self"}
-    local: dict[str, str] = {}
-    for node in ast.walk(function):
-        match node:
-            case ast.For(target, value) | ast.Assign([target], value):
-                local |= dict(bound_by(target, value, loop=isinstance(node, ast.For)))
-            case ast.AnnAssign(ast.Name(name), annotation):
-                local[name] = kind_of_annotation(annotation)
-    return kinds | {name.id: local[name.id] for name in stored(function) if name.id in local and name.id not in kinds}
-
-
-def kind_of_annotation(annotation: ast.expr | None) -> str:
-    text = ast.unparse(annotation) if annotation else "unknown"
-    if text.startswith(("dict", "Mapping", "Arrays")):
-        return MAPPING
-    return {"int": COUNT, "Array": VALUE, "float": VALUE}.get(text, text)
-
-
-def bound_by(target: ast.AST, value: ast.expr, loop: bool = True) -> Iterator[tuple[str, str]]:
-    """The names in a target, with the kinds that the value gives them; a loop binds the entries of its value."""
-    names = [node.id for node in ast.walk(target) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)]
-    text = ast.unparse(value)
-    if not loop and isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple):
-        for part, its_value in zip(target.elts, value.elts, strict=True):
-            yield from bound_by(part, its_value, loop)
-    elif loop and text.startswith(("range(", "reversed(range(", "enumerate(")):
-        yield from ((name, VALUE if i else COUNT) for i, name in enumerate(names))
-    elif loop and text.endswith(".items()"):
-        yield from ((name, VALUE if i else KEY) for i, name in enumerate(names))
-    elif loop:
-        yield from ((name, VALUE if text.startswith("zip(") else KEY) for name in names)
-    elif re.fullmatch(r"[\w.]+\.(shape(\[.*\])?|ndim|steps)|len\(.*\)", text):
-        yield from ((name, SIZE) for name in names)
-    else:
-        other = {ast.Dict: MAPPING, ast.DictComp: MAPPING, ast.List: "list", ast.ListComp: "list"}
-        yield from ((name, other.get(type(value), VALUE)) for name in names)
-
-
-def fields_of(sources: Iterable[str]) -> dict[str, tuple[str, ...]]:
-    """For each field and property, those with the same annotation in every class that has it."""
-    alike: dict[str, tuple[str, ...]] = {}
-    for node in (node for source in sources for node in ast.walk(ast.parse(source)) if isinstance(node, ast.ClassDef)):
-        groups: dict[str, list[str]] = {}
-        for member in node.body:
-            match member:
-                case ast.AnnAssign(ast.Name(name), annotation):
-                    groups.setdefault(ast.unparse(annotation), []).append(name)
-                case ast.FunctionDef(name, decorator_list=[ast.Name("property")], returns=ast.expr() as returns):
-                    groups.setdefault(ast.unparse(returns), []).append(name)
-                case ast.FunctionDef(name):
-                    alike[name] = ()  # a method somewhere: which one an attribute means is not known
-        for group in groups.values():
-            alike |= {name: tuple(n for n in alike.get(name, group) if n in group) for name in group}
-    return alike
+LEARNERS: Operators = {
+    **OPERATORS,
+    "axis": axis,
+    "comparison": comparison,
+    "function": function,
+    "constant": constant,
+    "order": order,
+    "operands": operands,
+    "summed": summed,
+    "lost line": lost_line,
+    "in place": in_place,
+}

@@ -1,6 +1,6 @@
 """Networks whose weights are set by hand: what a cell can do, apart from whether training finds it.
 
-Chapter "Long short-term memory". A counter for aⁿbⁿ (the task in counting.py), and two latches, which store a bit and
+Chapter "Long short-term memory". A counter for aⁿbⁿ (the task in anbn.py), and two latches, which store a bit and
 hold it. Saturation stands for exactness: a gate that should be 1 is σ(30), which falls short by 9.4e-14.
 """
 
@@ -19,7 +19,7 @@ LOOP = 3.0  # self-weight of the Elman latch; anything above 1 has two stable st
 
 
 def counter() -> tuple[LSTM, dict[str, Array]]:
-    """An LSTM with one unit that predicts S aⁿ bⁿ S, and its readout; tokens S, a, b as in counting.py.
+    """An LSTM with one unit that predicts S aⁿ bⁿ S, and its readout; tokens S, a, b as in anbn.py.
 
     The cell holds c_t = (number of a's) − (number of b's) − 1/2. Column by column, what a symbol does:
 

@@ -1,9 +1,9 @@
 """Print numbers so that the stored output of a notebook is the same on every machine.
 
 Two processors do not agree on the last bits of a float. A number that is printed rounded hides this, unless it lies so
-close to the middle between two printed values that the last bits decide which of them appears. :func:`show` refuses
-such a number, so that the author prints it with other digits. :func:`agree` compares two ways to compute the same
-quantity and prints the bound that holds, never the round-off measured.
+close to the middle between two printed values that the last bits decide which of them appears. `show` refuses such a
+number, so that the author prints it with other digits. `agree` compares two ways to compute the same quantity and
+prints the bound that holds, never the round-off measured.
 """
 
 from __future__ import annotations
@@ -27,19 +27,16 @@ LARGEST_BOUND = 1e-3
 
 
 def show(name: str, value: ArrayLike, digits: int = 5) -> None:
-    """Print ``name = value`` with every number rounded to ``digits`` decimals.
+    """Print `name = value` with every number rounded to `digits` decimals.
 
     Scalars print on one line, a vector as one row and a matrix with its columns aligned. Integers and booleans print as
     they are, and so does a tuple of integers (a shape). A value that rounds to zero prints without a minus sign.
 
-    Args:
-        name: what stands left of the equals sign.
-        value: a number, or an array of any shape; floats must be float64.
-        digits: decimals to print, 0 to 8.
-
-    Raises:
-        ValueError: for NaN, an empty array, text, complex numbers or another float than float64, and for a number
-            within ``1e-9 * max(1, |number|)`` of a rounding tie, whose printed form could differ between machines.
+    name    what stands left of the equals sign
+    value   a number, or an array of any shape; floats must be float64
+    digits  decimals to print, 0 to 8
+    Raises ValueError for NaN, an empty array, text, complex numbers or another float than float64, and for a number
+    within `1e-9 * max(1, |number|)` of a rounding tie, whose printed form could differ between machines.
     """
     if not isinstance(name, str) or not name.strip():
         raise ValueError(f"name should be the text left of the equals sign, but it is {name!r}")
@@ -69,25 +66,22 @@ def show(name: str, value: ArrayLike, digits: int = 5) -> None:
 
 
 def agree(what: str, ours: ArrayLike, other: ArrayLike, bound: float, equation: str = "") -> None:
-    """Assert that two results are closer than ``bound`` everywhere, and print that bound.
+    """Assert that two results are closer than `bound` everywhere, and print that bound.
 
     The measured difference is not printed, since it differs between machines. When the environment variable
-    ``UNROLLED_REPORT`` names a file, one line is appended to it: what, the measured difference and the bound.
+    `UNROLLED_REPORT` names a file, one line is appended to it: what, the measured difference and the bound.
 
-    Args:
-        what: the quantity compared, as the printed line starts.
-        ours: a number or an array.
-        other: the same quantity computed another way, of the same shape.
-        bound: largest difference allowed, above 0.
-        equation: label of the chapter's equation that this checks, such as ``eq-bp1``; the book's page of equations
-            takes it from here. A check of an equation must be able to fail: the two results may not share memory,
-            and ``bound`` must be below a thousandth of the largest entry of the two. Then a change of any entry of
-            either, by one percent of the largest, makes it fail.
-
-    Raises:
-        ValueError: when the shapes differ, when a value is NaN or infinite, when the bound is not positive, and when
-            the check of an equation could not fail (see above).
-        AssertionError: when the results differ; the message holds both numbers and where they stand.
+    what      the quantity compared, as the printed line starts
+    ours      a number or an array
+    other     the same quantity computed another way, of the same shape
+    bound     largest difference allowed, above 0
+    equation  label of the chapter's equation that this checks, such as `eq-bp1`; the book's page of equations takes it
+              from here. A check of an equation must be able to fail: the two results may not share memory, and `bound`
+              must be below a thousandth of the largest entry of the two. Then a change of any entry of either, by one
+              percent of the largest, makes it fail
+    Raises ValueError when the shapes differ, when a value is NaN or infinite, when the bound is not positive, and when
+    the check of an equation could not fail (see above).
+    Raises AssertionError when the results differ; the message holds both numbers and where they stand.
     """
     if not 0 < bound < np.inf:
         raise ValueError(f"bound should be a positive number, but it is {bound!r}")

@@ -1,9 +1,14 @@
 """What importing companion brings with it."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
+
+import yaml
+
+import companion
 
 COMPANION = Path(__file__).resolve().parents[2] / "companion"
 HEAVY = ("matplotlib", "torch", "ipywidgets", "pandas")
@@ -22,3 +27,11 @@ def test_arrows_run_one_way():
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
             assert not {name.split(".")[0] for name in names} & {"book", "exercises", "tests", "tools"}, path.name
+
+
+def test_the_changelog_and_the_citation_name_the_packages_version_and_one_date():
+    changes = (COMPANION.parent / "CHANGELOG.md").read_text(encoding="utf-8")
+    citation = yaml.safe_load((COMPANION.parent / "CITATION.cff").read_text(encoding="utf-8"))
+    newest = re.search(r"^## (\d+\.\d+\.\d+) - (\d{4}-\d\d-\d\d)$", changes, re.M).groups()
+    assert newest == (companion.__version__, citation["date-released"])
+    assert citation["version"] == companion.__version__

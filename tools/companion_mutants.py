@@ -34,8 +34,8 @@ from mutation import ENDLESS, ERROR, SURVIVED, WRONG, Mutant, Outcome, fields_of
 from mutation_operators import OPERATORS
 
 BROKEN = {  # room of companion → its modules whose mutants are made
-    "core": "functions cell order walk recurrent networks optimisers",
-    "rnn": "cells layers",
+    "core": "functions cell order walk recurrent layers networks dropout optimisers",
+    "rnn": "cells",
     "bptt": "equations gradients rtrl truncation dynamics initialisation training skip_elman",
     "gates": "cells ablation convert",
 }

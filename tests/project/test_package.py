@@ -1,6 +1,7 @@
 """What importing companion brings with it."""
 
 import ast
+import graphlib
 import re
 import subprocess
 import sys
@@ -27,6 +28,35 @@ def test_arrows_run_one_way():
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
             assert not {name.split(".")[0] for name in names} & {"book", "exercises", "tests", "tools"}, path.name
+
+
+ROOMS = ("core", "rnn", "bptt", "gates", "page")  # in the order of the book; exercises and grade use them all
+
+
+def imported(path):
+    """Modules of companion that a module imports, such as core.walk; those of its own room and of the rooms before."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("companion."):
+            name = node.module.removeprefix("companion.")
+            within = [f"{name}.{alias.name}" for alias in node.names]
+            found |= {full if (COMPANION / f"{full.replace('.', '/')}.py").exists() else name for full in within}
+    return found
+
+
+MODULES = {f"{room}.{path.stem}": imported(path) for room in ROOMS for path in sorted((COMPANION / room).glob("*.py"))}
+
+
+def test_a_room_imports_from_those_before_it_never_from_one_after():
+    for module, others in MODULES.items():
+        after = ROOMS[ROOMS.index(module.split(".")[0]) + 1 :]
+        assert not {other for other in others if other.split(".")[0] in (*after, "exercises", "grade")}, module
+    assert sum(map(len, MODULES.values())) > 100
+
+
+def test_no_module_imports_itself_by_way_of_others():
+    sorter = graphlib.TopologicalSorter(MODULES)
+    assert set(sorter.static_order()) >= set(MODULES)  # raises CycleError
 
 
 def test_the_changelog_and_the_citation_name_the_packages_version_and_one_date():

@@ -92,8 +92,8 @@ def test_the_hash_of_the_long_runs_covers_the_whole_core():
     expected = {
         "core.recurrent": ["forward", "backward"],
         "core.walk": ["forward", "deltas", "SLOPES"],
-        "core.order": ["layout", "Layout"],
-        "core.recording": ["record", "run", "written_to"],
+        "core.order": ["order", "Order"],
+        "core.layers": ["forward_stack", "backward_stack"],
         "rnn.cells": ["Elman"],
         "bptt.skip_elman": ["SkipElman"],
         "core.networks": ["loss_and_gradients", "readout", "readout_gradients"],

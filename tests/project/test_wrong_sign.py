@@ -11,8 +11,8 @@ from notebooks import ROOT
 FAULTS = {  # chapter → the file of companion, a line in it, and the line with another sign
     "unrolling": (
         "core/walk.py",  # h_t = tanh(… − W_hh h_{t-1} …)
-        "yield Operation(np.add, (a_t, terms), a_t)",
-        "yield Operation(np.subtract, (a_t, terms), a_t)",
+        "a_t += times(before[h], W_hk)",
+        "a_t -= times(before[h], W_hk)",
     ),
     "lstm-backwards": (
         "gates/cells.py",  # the forget gate's δ the other way

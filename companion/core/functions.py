@@ -11,7 +11,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from companion.core.validation import Array, require_array, require_probabilities, require_tokens
+from companion.core.validation import (
+    Array,
+    as_array,
+    as_numbers,
+    require_array,
+    require_probabilities,
+    require_size,
+    require_tokens,
+)
 
 
 @dataclass(frozen=True)
@@ -38,7 +46,7 @@ def relu(a: Array) -> Array:
 
 
 def _nonempty(logits: Array) -> Array:
-    logits = np.asarray(logits)
+    logits = as_numbers("logits", logits)
     if logits.ndim == 0 or logits.shape[-1] == 0:
         raise ValueError(f"logits: expected at least one along the last axis, got shape {logits.shape}")
     return logits
@@ -84,9 +92,9 @@ def cross_entropy(logits: Array, targets: Array) -> tuple[float, Array]:
     Returns the loss in nats and dlogits = y − d, shape (..., O).
     Raises ValueError when the shapes differ, a class number is out of range or a distribution does not sum to 1.
     """
-    raw = np.asarray(logits)
+    raw = as_array("logits", logits)
     logits = require_array("logits", raw, (*"ABCDEFG"[: max(raw.ndim - 1, 0)], "O"))
-    targets, O = np.asarray(targets), logits.shape[-1]
+    targets, O = as_array("targets", targets), logits.shape[-1]
     shifted = logits - logits.max(axis=-1, keepdims=True)
     e = np.exp(shifted)
     total = e.sum(axis=-1, keepdims=True)
@@ -106,15 +114,18 @@ def squared_error(outputs: Array, targets: Array) -> tuple[float, Array]:
 
     Returns the loss and d_outputs = 2 (outputs − targets). Raises ValueError when the shapes differ, or for NaN.
     """
-    raw = np.asarray(outputs)
+    raw = as_array("outputs", outputs)
     outputs = require_array("outputs", raw, (*"ABCDEFG"[: max(raw.ndim - 1, 0)], "O"))
     error = outputs - require_array("targets", targets, outputs.shape).astype(outputs.dtype, copy=False)
     return float(np.vdot(error, error)), 2 * error
 
 
 def one_hot(tokens: Array, size: int) -> Array:
-    """Vectors with a single 1: integers (...) in 0 … size − 1 → (..., size), float64."""
-    tokens = np.asarray(tokens)
+    """Vectors with a single 1: integers (...) in 0 … size − 1 → (..., size), float64.
+
+    Raises ValueError for other tokens and for a size below 1.
+    """
+    tokens, size = as_array("tokens", tokens), require_size("size", size)
     if tokens.dtype.kind not in "iu" or (tokens.size and (tokens.min() < 0 or tokens.max() >= size)):
         raise ValueError(f"tokens: expected integers from 0 to {size - 1}, got {tokens!r}")
     return np.eye(size)[tokens]

@@ -300,7 +300,7 @@ X = np.zeros((4, 2, 3))
         ({"cells": (CELLS[0], Elman(4, 2))}, "cells: expected two with the same number of inputs, got 3 and 4"),
         ({"weights": (W[0], {})}, "backwards: weights: expected the entries W_xh, W_hh, b_h; missing W_hh, W_xh, b_h"),
         ({"x": X[0]}, r"forwards: x: expected shape \(T, B, 3\), got \(2, 3\)"),
-        ({"lengths": np.array([5, 1])}, r"forwards: lengths: expected whole numbers from 1 to 4, got \[5 1\]"),
+        ({"lengths": np.array([5, 1])}, r"forwards: lengths: expected whole numbers from 0 to 4, got \[5 1\]"),
         ({"x": np.full_like(X, np.nan)}, "forwards: x: expected finite numbers"),
     ],
 )
@@ -334,7 +334,7 @@ def test_bad_gradients_are_named():
         backward_both(tapes[0], output)
     with pytest.raises(ValueError, match=r"d_last: expected shape \(2, 4\), got \(2, 2\)"):
         d_last_states(tapes, np.zeros((2, 2)))
-    with pytest.raises(ValueError, match="d_outputs: expected real numbers"):
+    with pytest.raises(ValueError, match="d_outputs: expected an array or a list, got a dict"):
         backward_stack([tapes], {"h": output})
     with pytest.raises(ValueError, match=r"lengths: expected shape \(2,\), got \(3,\)"):
         turned(X, np.array([1, 2, 3]))

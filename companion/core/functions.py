@@ -34,6 +34,11 @@ class Activation:
     def __call__(self, a: Array) -> Array:
         return self.apply(a)
 
+    def __reduce__(self) -> str | tuple[type, tuple[object, ...]]:
+        """The course's own come back from a pickle or a copy as the same object, so that `is TANH` still holds."""
+        own = self.name.upper()
+        return own if globals().get(own) is self else (Activation, (self.name, self.apply, self.slopes, self.pull))
+
 
 def sigmoid(a: Array) -> Array:
     """Logistic function σ(a) = 1 / (1 + e^−a), any shape; written with tanh, so that no a overflows."""
@@ -69,6 +74,22 @@ def log_softmax(logits: Array) -> Array:
     return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
 
 
+def _same(a: Array) -> Array:
+    return a
+
+
+def _tanh_slopes(y: Array) -> Array:
+    return 1 - y * y
+
+
+def _sigmoid_slopes(y: Array) -> Array:
+    return y * (1 - y)
+
+
+def _relu_slopes(y: Array) -> Array:
+    return (y > 0).astype(y.dtype)
+
+
 def _times(slopes: Array, dy: Array) -> Array:
     return slopes * dy
 
@@ -78,11 +99,11 @@ def _softmax_pull(y: Array, dy: Array) -> Array:
     return y * (dy - np.add.reduce(y * dy, axis=-1, keepdims=True))
 
 
-TANH = Activation("tanh", np.tanh, lambda y: 1 - y * y, _times)
-SIGMOID = Activation("sigmoid", sigmoid, lambda y: y * (1 - y), _times)
-RELU = Activation("relu", relu, lambda y: (y > 0).astype(y.dtype), _times)
-IDENTITY = Activation("identity", lambda a: a, np.ones_like, _times)
-SOFTMAX = Activation("softmax", _softmax, lambda y: y, _softmax_pull)
+TANH = Activation("tanh", np.tanh, _tanh_slopes, _times)
+SIGMOID = Activation("sigmoid", sigmoid, _sigmoid_slopes, _times)
+RELU = Activation("relu", relu, _relu_slopes, _times)
+IDENTITY = Activation("identity", _same, np.ones_like, _times)
+SOFTMAX = Activation("softmax", _softmax, _same, _softmax_pull)
 
 
 def cross_entropy(logits: Array, targets: Array) -> tuple[float, Array]:

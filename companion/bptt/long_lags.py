@@ -14,7 +14,7 @@ import numpy as np
 
 from companion.core.functions import cross_entropy, squared_error
 from companion.core.networks import MANY_TO_MANY, MANY_TO_ONE, Arity, Loss
-from companion.core.validation import Array, require_array, require_shape, require_size
+from companion.core.validation import Array, as_array, keep_sizes, require_array, require_size, require_tokens
 
 
 class Task(Protocol):
@@ -57,7 +57,7 @@ class AddingProblem:
     guess = 1.0  # the mean of the sum
 
     def __post_init__(self) -> None:
-        require_size("steps", self.steps, least=2)
+        keep_sizes(self, steps=2)
 
     @property
     def loss(self) -> Loss:
@@ -94,7 +94,7 @@ class AddingProblem1997:
     tolerance = 0.04
 
     def __post_init__(self) -> None:
-        require_size("least", self.least, least=20)
+        keep_sizes(self, least=20)
 
     @property
     def loss(self) -> Loss:
@@ -122,8 +122,12 @@ class AddingProblem1997:
         return x, 0.5 + total / 4
 
     def correct(self, outputs: Array, targets: Array) -> Array:
-        """Which answers count as right in the paper: absolute error below 0.04; booleans, shape of the targets."""
-        targets = np.asarray(targets)
+        """Which answers count as right in the paper: absolute error below 0.04; booleans, shape of the targets.
+
+        outputs and targets have one shape. Raises ValueError for two, and for NaN.
+        """
+        targets = as_array("targets", targets)
+        targets = require_array("targets", targets, targets.shape)
         return np.abs(require_array("outputs", outputs, targets.shape) - targets) < self.tolerance
 
 
@@ -150,7 +154,7 @@ class CopyMemory:
     arity = MANY_TO_MANY
 
     def __post_init__(self) -> None:
-        require_size("delay", self.delay)
+        keep_sizes(self, delay=1)
 
     @property
     def steps(self) -> int:
@@ -207,7 +211,8 @@ class TemporalOrder:
 
     def batch(self, rng: np.random.Generator, size: int) -> tuple[Array, Array]:
         """Input tokens (T, B), numbers in `symbols`, and target classes (1, B), numbers in `classes`."""
-        B, columns = require_size("size", size), np.arange(size)
+        B = require_size("size", size)
+        columns = np.arange(B)
         T = int(rng.integers(self.lengths[0], self.lengths[1] + 1))
         x = rng.integers(0, 4, (T, B))
         x[0], x[-1] = self.symbols.index("E"), self.symbols.index("B")
@@ -218,7 +223,11 @@ class TemporalOrder:
 
 
 def accuracy(logits: Array, targets: Array) -> float:
-    """Part of the answers whose largest logit is the target's: logits (n, B, O), classes (n, B)."""
-    logits, targets = np.asarray(logits), np.asarray(targets)
-    require_shape("targets", targets, logits.shape[:-1])
+    """Part of the answers whose largest logit is the target's: logits (n, B, O), classes (n, B).
+
+    The first of equal logits counts as the largest. Raises ValueError for other shapes, classes outside 0 … O − 1 and
+    NaN.
+    """
+    logits = require_array("logits", logits, ("n", "B", "O"))
+    targets = require_tokens("targets", targets, logits.shape[:-1], logits.shape[-1])
     return float((logits.argmax(axis=-1) == targets).mean())

@@ -128,3 +128,11 @@ def test_what_has_no_such_gate_is_named():
         chrono(gated_weights(LSTM), 1, np.random.default_rng(0))
     with pytest.raises(ValueError, match="bias: expected a finite number, got nan"):
         with_forget_bias(gated_weights(LSTM), np.nan)
+
+
+def test_whole_numbers_as_biases_do_not_cut_what_is_set():
+    assert with_forget_bias({"b_f": np.zeros(2, np.int8)}, 2.5)["b_f"].tolist() == [2.5, 2.5]
+    rng = np.random.default_rng(0)
+    drawn = chrono({"b_f": np.zeros(50, np.int8), "b_i": np.zeros(50, np.int8)}, 100, rng)
+    assert drawn["b_f"].dtype == np.float64 and (drawn["b_f"] % 1 != 0).any()
+    np.testing.assert_array_equal(drawn["b_i"], -drawn["b_f"])

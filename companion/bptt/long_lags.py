@@ -1,8 +1,8 @@
 """Tasks with a long lag, drawn from their published definitions: what is read early decides the answer at the end.
 
 Each task is a frozen description. `batch(rng, size)` draws `size` sequences, time-major, and the same generator gives
-the same sequences. `baseline` is the expected loss of the best answer that ignores the input, exact: a network has
-learnt nothing before it falls below this number.
+the same sequences; a size below 1 raises ValueError. `baseline` is the expected loss of the best answer that ignores
+the input, exact: a network has learnt nothing before it falls below this number.
 """
 
 from __future__ import annotations
@@ -61,6 +61,7 @@ class AddingProblem:
 
     @property
     def loss(self) -> Loss:
+        """Squared error, summed over the answers."""
         return squared_error
 
     @property
@@ -98,6 +99,7 @@ class AddingProblem1997:
 
     @property
     def loss(self) -> Loss:
+        """Squared error, summed over the answers."""
         return squared_error
 
     @property
@@ -158,10 +160,12 @@ class CopyMemory:
 
     @property
     def steps(self) -> int:
+        """Length of a sequence, T + 20."""
         return self.delay + 2 * self.shown
 
     @property
     def loss(self) -> Loss:
+        """Cross-entropy in nats, summed over the answers."""
         return cross_entropy
 
     @property
@@ -202,6 +206,7 @@ class TemporalOrder:
 
     @property
     def loss(self) -> Loss:
+        """Cross-entropy in nats, summed over the answers."""
         return cross_entropy
 
     @property

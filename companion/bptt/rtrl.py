@@ -17,7 +17,7 @@ import numpy as np
 from companion.core.functions import SOFTMAX, cross_entropy
 from companion.core.networks import Loss, readout, readout_gradients, readout_shapes, without_readout
 from companion.core.recurrent import Arrays, weight_shapes
-from companion.core.validation import Array, as_array, require_array, require_number, require_shape
+from companion.core.validation import Array, as_array, require_array, require_entries, require_number, require_shape
 from companion.rnn.cells import Elman
 
 
@@ -51,12 +51,13 @@ def advance(cell: Elman, weights: Arrays, running: Running, x_t: Array) -> Runni
         P_t[i, j, m] = tanh′(a_t[i]) ([i = j] source_t[m] + Σ_l W_hh[i, l] P_{t-1}[l, j, m])
 
     The source is what the weight is multiplied by: h_{t-1} for W_hh, x_t for W_xh, 1 for b_h (which has no index m).
-    `weights` may hold those of a readout too. Raises ValueError when x_t has another shape, and for NaN.
+    `weights` may hold those of a readout too. Raises ValueError for another shape of x_t or a weight, and for NaN.
     """
     B, H = running.h.shape
-    x_t = _row("x_t", x_t, (B, cell.inputs))
-    W_hh, before = weights["W_hh"], running.h
-    h = cell.activation(x_t @ weights["W_xh"].T + before @ W_hh.T + weights["b_h"])  # (B, H)
+    x_t, shapes, before = _numbers("x_t", x_t, (B, cell.inputs)), weight_shapes(cell), running.h
+    require_entries("weights", weights, list(shapes))
+    W_xh, W_hh, b_h = (_numbers(name, weights[name], shapes[name]) for name in ("W_xh", "W_hh", "b_h"))
+    h = cell.activation(x_t @ W_xh.T + before @ W_hh.T + b_h)  # (B, H)
     slope = cell.activation.slopes(h)  # tanh′(a_t) = 1 − h_t², (B, H)
     source = {"W_hh": before[:, None, :], "W_xh": x_t[:, None, :], "b_h": 1}
     unit = np.arange(H)
@@ -74,7 +75,7 @@ def gradients(running: Running, dh: Array) -> dict[str, Array]:
     dh (B, H) is ∂ℓ_t/∂h_t of this step's loss alone: what h_t does to later losses is in their own P.
     Raises ValueError when dh has another shape, and for NaN.
     """
-    dh = _row("dh", dh, running.h.shape)
+    dh = _numbers("dh", dh, running.h.shape)
     return {name: (dh.reshape(-1) @ P.reshape(dh.size, -1)).reshape(P.shape[2:]) for name, P in running.P.items()}
 
 
@@ -154,8 +155,8 @@ def _checked(
     return weights, x, targets, start(cell, h_0)
 
 
-def _row(name: str, value: Array, shape: tuple[int, ...]) -> Array:
-    """What one step gives. Of numbers that count (multiplications.py), which are objects, only the shape is checked."""
+def _numbers(name: str, value: Array, shape: tuple[int, ...]) -> Array:
+    """What one step takes. Of numbers that count (multiplications.py), which are objects, only the shape is checked."""
     array = as_array(name, value)
     if array.dtype == object:
         require_shape(name, array, shape)

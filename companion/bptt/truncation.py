@@ -45,6 +45,7 @@ class Window:
 
     @property
     def arity(self) -> Arity:
+        """All steps of the window read, the last ones answer."""
         return Arity("window", ALL, slice(-self.answers, None))
 
 

@@ -71,6 +71,7 @@ class Agreement:
 
     @property
     def loss(self) -> Loss:
+        """Cross-entropy in nats, summed over the answers."""
         return cross_entropy
 
     @property

@@ -249,6 +249,7 @@ class EmbeddedReber:
 
     @property
     def loss(self) -> Loss:
+        """Cross-entropy in nats, summed over the answers."""
         return cross_entropy
 
     @property

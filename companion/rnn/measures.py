@@ -40,7 +40,11 @@ class LanguageModel(Protocol):
 
 
 def cross_entropy(model: LanguageModel, sequences: Sequence[Array]) -> float:
-    """Mean of −log p(w_t | …) over all tokens of a text, in nats a token. +∞ when the model excludes one of them."""
+    """Mean of −log p(w_t | …) over all tokens of a text, in nats a token. +∞ when the model excludes one of them.
+
+    sequences  token numbers (T,), each ending with `<EOS>`. Raises ValueError for a text that the model refuses, as do
+    the measures below.
+    """
     logarithms = np.concatenate(model.log_probabilities(sequences))
     return float(-logarithms.mean(dtype=np.float64))
 
@@ -139,14 +143,17 @@ class Alignment:
 
     @property
     def substitutions(self) -> int:
+        """How many words stand opposite another one."""
         return sum(r is not None and h is not None and r != h for r, h in self.pairs)
 
     @property
     def deletions(self) -> int:
+        """How many words of the reference stand opposite a gap."""
         return sum(h is None for _, h in self.pairs)
 
     @property
     def insertions(self) -> int:
+        """How many words of the hypothesis stand opposite a gap."""
         return sum(r is None for r, _ in self.pairs)
 
     @property

@@ -104,6 +104,7 @@ class NGramModel:
 
     @property
     def vocabulary_size(self) -> int:
+        """V."""
         return self.counts.vocabulary_size
 
     @property

@@ -110,12 +110,12 @@ def log_gradient_norms(J: Array, d_state: Array, t: int | None = None) -> Array:
 
 def spectral_radius(W: Array) -> float:
     """ρ(W), the largest modulus among the eigenvalues of a square matrix. Raises ValueError for any other array."""
-    return float(np.abs(np.linalg.eigvals(_square("W", W))).max())
+    return float(np.abs(np.linalg.eigvals(_square("W", W).astype(np.float64))).max())
 
 
 def largest_singular_value(W: Array) -> float:
     """σ_1(W) = ‖W‖: the most by which a matrix (m, n) stretches a vector. Raises ValueError for any other array."""
-    return float(np.linalg.norm(require_array("W", W, ("m", "n")), 2))
+    return float(np.linalg.norm(require_array("W", W, ("m", "n")).astype(np.float64), 2))
 
 
 # --- the linear network ----------------------------------------------------------------------------------------------

@@ -38,8 +38,8 @@ def with_spectral_radius(W: Array, radius: float) -> Array:
     W, radius = require_array("W", W, ("H", W.shape[0] if W.ndim else "H")), require_number("radius", radius)
     if radius < 0:
         raise ValueError(f"radius: expected a number of at least 0, got {radius:g}")
-    present = float(np.abs(np.linalg.eigvals(W)).max())
-    if present <= np.finfo(W.dtype).eps * np.abs(W).max():
+    present = float(np.abs(np.linalg.eigvals(W.astype(np.float64))).max())
+    if present <= float(np.finfo(W.dtype).eps) * float(np.abs(W).max()):
         raise ValueError(f"W: expected an eigenvalue other than 0, got a spectral radius of {present}")
     return W * W.dtype.type(radius / present)
 

@@ -238,7 +238,9 @@ def word_error_rate(reference: Sentences, hypothesis: Sentences) -> float:
 def _listed(name: str, value: Any) -> tuple[Any, ...]:
     if isinstance(value, str | bytes):
         raise ValueError(f"{name}: expected a sequence of words, got one string; split it: {shortened(value)}.split()")
-    if isinstance(value, Set | Mapping) or not hasattr(value, "__iter__") or getattr(value, "ndim", 1) == 0:
+    if hasattr(value, "__array__"):
+        value = as_array(name, value).tolist()
+    if isinstance(value, Set | Mapping) or not hasattr(value, "__iter__"):
         raise ValueError(f"{name}: expected a sequence of words, got {shortened(value)}")
     return tuple(value)
 

@@ -9,8 +9,9 @@ sorting one array, and the continuations of a context lie next to each other. Ch
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
+from reprlib import repr as shortened
 
 import numpy as np
 
@@ -231,8 +232,8 @@ def interpolate(counts: Counts, development: Iterable[Array], rounds: int = 40) 
 
 def require_text(name: str, sequences: Iterable[Array], vocabulary_size: int) -> list[Array]:
     """The sequences as int64 arrays (T,); ValueError for none, tokens outside, and where `<EOS>` (0) is not last."""
-    if isinstance(sequences, str | bytes):
-        raise ValueError(f"{name}: expected sequences of token numbers, got one string")
+    if isinstance(sequences, str | bytes | Set | Mapping) or not hasattr(sequences, "__iter__"):
+        raise ValueError(f"{name}: expected sequences of token numbers, in their order, got {shortened(sequences)}")
     every = [_integers(f"{name}[{i}]", sequence) for i, sequence in enumerate(sequences)]
     if not every:
         raise ValueError(f"{name}: expected at least one sequence, got none")

@@ -70,9 +70,10 @@ class Vocabulary:
         if isinstance(tokens, str) and not self._of_characters:
             raise ValueError(f"tokens: expected a sequence of words, got one string; split it: {tokens!r}.split()")
         tokens = tuple(tokens)
-        if EOS in tokens:
+        numbers = [self.number(token) for token in tokens]
+        if 0 in numbers:
             raise ValueError(f"tokens: expected a sequence without {EOS}, which is appended here, got {tokens}")
-        return np.array([*map(self.number, tokens), 0], dtype=np.int64)
+        return np.array([*numbers, 0], dtype=np.int64)
 
     def decode(self, numbers: Sequence[int] | Array) -> tuple[str, ...]:
         """Token numbers (T,) back to tokens, `<EOS>` included. Raises ValueError for a number outside."""

@@ -56,7 +56,9 @@ def test_spectral_radius_is_met_and_directions_stay(H, seed, radius):
     np.testing.assert_allclose(scaled * np.abs(np.linalg.eigvals(W)).max(), W * radius, atol=1e-9)
 
 
-def test_the_dtype_of_w_stays():
+def test_the_dtype_of_w_stays_and_its_range_is_enough():
+    large = with_spectral_radius(np.full((2, 2), 3e38, np.float32), 1)  # whose radius, 6e38, is no float32
+    assert large.dtype == np.float32 and large == pytest.approx(np.full((2, 2), 0.5))
     assert with_spectral_radius(np.eye(2, dtype=np.float32), 0.5).dtype == np.float32
 
 

@@ -7,6 +7,7 @@ from itertools import product
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -263,7 +264,8 @@ def test_a_corpus_comes_in_many_forms():
         assert word_error_rate([form(s) for s in said], (form(s) for s in heard)) == 1 / 3
     tokens = np.array([[1, 200], [3, 4]], np.uint8)
     assert word_error_rate(tokens, tokens.astype(np.int64)) == 0
-    assert word_error_rate(tokens[0], [1, 3]) == 1 / 2
+    assert word_error_rate(tokens[0], [1, 3]) == word_error_rate(torch.tensor([1, 2]), [1, 3]) == 1 / 2
+    assert align(np.array(["a", "b"]), ["a"]).pairs == (("a", "a"), ("b", None))
     assert word_error_rate(list("a b"), list("acb")) == 1 / 3  # letters, of which one is a space
 
 
@@ -293,6 +295,9 @@ SPACES = "expected words without spaces, got 'the cat'; pass s.split"
         (["cat"], {"cat": 1}, "hypothesis: expected a sequence of words, got {'cat': 1}"),
         ([["cat"]], [{"cat"}], r"hypothesis\[0\]: expected a sequence of words, got {'cat'}"),
         (["cat"], None, "hypothesis: expected a sequence of words, got None"),
+        (np.ma.array([1, 2], mask=[0, 1]), [1, 2], "reference: expected an array without a mask"),
+        (np.array(3), [3], "reference: expected a sequence of words, got 3"),
+        (np.array([b"cat"]), ["cat"], "reference: expected words or token numbers, got b'cat'"),
         ([np.nan], ["cat"], "reference: expected words or token numbers, got nan"),
         ([1.0], [1], "reference: expected words or token numbers, got 1.0"),
         ([True], [1], "reference: expected words or token numbers, got True"),
@@ -306,9 +311,13 @@ SPACES = "expected words without spaces, got 'the cat'; pass s.split"
 def test_what_may_be_a_sentence_or_a_corpus_is_refused(reference, hypothesis, message):
     with pytest.raises(ValueError, match=message):
         word_error_rate(reference, hypothesis)
-    if not any(isinstance(part, list) for part in (*(reference or []), *(hypothesis or []))):
-        with pytest.raises(ValueError, match=message.replace("their number", "its length")):
-            align(reference, hypothesis)
+
+
+def test_an_alignment_is_of_one_sentence():
+    with pytest.raises(ValueError, match=r"reference: expected words or token numbers, got \['a', 'b'\]"):
+        align([["a", "b"]], [["a"]])
+    with pytest.raises(ValueError, match=f"hypothesis: {SPACES}"):
+        align(["the", "cat"], ["the cat"])
 
 
 # --- refusals --------------------------------------------------------------------------------------------------------

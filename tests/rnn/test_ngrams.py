@@ -204,7 +204,12 @@ COUNTED = count([np.array([1, 2, 0])], 2, V)
         (lambda: COUNTED.continuations(2, V), "context: expected the key of 1 tokens, below 4, got 4"),
         (lambda: COUNTED.continuations(1, 1), "context: expected the key of 0 tokens, below 1, got 1"),
         (lambda: COUNTED.continuations(2, -1), "context: expected a whole number of at least 0, got -1"),
-        (lambda: count("120", 2, V), "sequences: expected sequences of token numbers, got one string"),
+        (lambda: count("120", 2, V), "sequences: expected sequences of token numbers, in their order, got '120'"),
+        (
+            lambda: count({(1, 0)}, 2, V),
+            r"sequences: expected sequences of token numbers, in their order, got {\(1, 0\)}",
+        ),
+        (lambda: count(None, 2, V), "sequences: expected sequences of token numbers, in their order, got None"),
         (lambda: count(np.array([1, 2, 0]), 2, V), r"sequences\[0\]: expected shape \(T,\), got \(\)"),
         (
             lambda: count([[1, 0], [V, 0]], 2, V),

@@ -112,8 +112,6 @@ def require_finite(name: str, array: Array) -> None:
 
 def all_finite(array: Array) -> bool:
     """Whether no entry is NaN or infinite."""
-    if array.dtype.kind in "iub":
-        return True
     # the sum of squares is quick, and finite only if all entries are; where it overflows, each is looked at
     return math.isfinite(np.vdot(array, array).real) or bool(np.isfinite(array).all())
 

@@ -95,12 +95,13 @@ def sharpen(probabilities: Sequence[float] | Array, temperature: float) -> Array
     Raises ValueError for a negative temperature and for probabilities that do not sum to 1.
     """
     p = require_probabilities("probabilities", probabilities, ("V",)).astype(np.float64)
-    if require_number("temperature", temperature) < 0:
+    tau = require_number("temperature", temperature)
+    if tau < 0:
         raise ValueError(f"temperature: expected a number of at least 0, got {temperature}")
-    if temperature == 0:
+    if tau == 0:
         return np.eye(len(p))[p.argmax()]
     with np.errstate(divide="ignore", over="ignore"):  # log 0 = −∞; a tiny τ makes all but the largest −∞
-        powers = np.exp((np.log(p) - np.log(p.max())) / float(temperature))
+        powers = np.exp((np.log(p) - np.log(p.max())) / tau)
     return powers / powers.sum()
 
 

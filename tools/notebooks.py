@@ -229,7 +229,7 @@ def execute(notebook: NotebookNode, directory: Path, root: Path) -> None:
             coalesce_streams=True,
             resources={"metadata": {"path": str(directory)}},
         )
-        client.on_notebook_start = lambda notebook: look_again(client)
+        client.on_notebook_start = lambda notebook: poll_for_replies(client)
         try:
             client.execute(env=environment)
         except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
@@ -237,7 +237,7 @@ def execute(notebook: NotebookNode, directory: Path, root: Path) -> None:
             raise Refusal(f"a cell failed, so the notebook was not written\n{plain}") from None
 
 
-def look_again(client: NotebookClient) -> None:
+def poll_for_replies(client: NotebookClient) -> None:
     """Have the client look for the kernel's reply every second, instead of once and then after CELL_TIMEOUT.
 
     Now and then the waiting client is not woken by a reply: the kernel stood idle, the client slept until its time was

@@ -9,7 +9,7 @@ that has them one after another, in the order of ``cell.state``. J_t = ∂state_
 and a gradient passes this product by its transpose. Like states, results over time have t + 1 rows: row k belongs to
 step k, row t to no step back at all. Products that shrink or grow without limit leave the range of floating-point
 numbers, so lengths are given as natural logarithms, computed on numbers rescaled by powers of two (which rounds
-nothing) with the exponents added up beside them.
+nothing) with the exponents added up beside them. Shapes that do not fit, NaN and steps outside 1 … T raise ValueError.
 """
 
 from __future__ import annotations
@@ -122,12 +122,12 @@ def log_gradient_norms(J: Array, d_state: Array, t: int | None = None) -> Array:
 
 def spectral_radius(W: Array) -> float:
     """ρ(W), the largest modulus among the eigenvalues of a square matrix. Raises ValueError for any other array."""
-    return float(np.abs(np.linalg.eigvals(_square("W", W))).max())
+    return float(np.abs(np.linalg.eigvals(_square("W", W).astype(np.float64))).max())
 
 
 def largest_singular_value(W: Array) -> float:
-    """σ_1(W) = ‖W‖: the most by which a matrix stretches a vector."""
-    return float(np.linalg.norm(require_array("W", W, ("m", "n")), 2))
+    """σ_1(W) = ‖W‖: the most by which a matrix (m, n) stretches a vector. Raises ValueError for any other array."""
+    return float(np.linalg.norm(require_array("W", W, ("m", "n")).astype(np.float64), 2))
 
 
 # --- the linear network ----------------------------------------------------------------------------------------------
@@ -142,8 +142,11 @@ class Modes:
     inverse: Array
 
     def power(self, steps: int) -> Array:
-        """W^steps = Q diag(λ^steps) Q⁻¹, real, (n, n)."""
-        return ((self.vectors * self.values ** require_size("steps", steps, 0)) @ self.inverse).real
+        """W^steps = Q diag(λ^steps) Q⁻¹, real, (n, n). Raises ValueError for steps < 0 and where it overflows."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            power = ((self.vectors * self.values ** require_size("steps", steps, 0)) @ self.inverse).real
+        require_finite(f"W^{steps}", power)
+        return power
 
 
 def modes(W: Array, largest_condition: float = 1e8) -> Modes:
@@ -202,7 +205,10 @@ def _powers_between(values: Array, rows: int) -> Array:
 
 
 def slope_limit(activation: Activation) -> float:
-    """γ, the largest slope of an activation: 1 for tanh, ReLU and identity, 1/4 for the logistic function."""
+    """γ, the largest slope of an activation: 1 for tanh, ReLU and identity, 1/4 for the logistic function.
+
+    Raises ValueError for other activations.
+    """
     if activation.name not in SLOPE_LIMITS:
         raise ValueError(f"activation: expected one of {', '.join(SLOPE_LIMITS)}, got {activation.name}")
     return SLOPE_LIMITS[activation.name]

@@ -1,8 +1,8 @@
 """Tasks with a long lag, drawn from their published definitions: what is read early decides the answer at the end.
 
 Each task is a frozen description. `batch(rng, size)` draws `size` sequences, time-major, and the same generator gives
-the same sequences. `baseline` is the expected loss of the best answer that ignores the input, exact: a network has
-learnt nothing before it falls below this number.
+the same sequences; a size below 1 raises ValueError. `baseline` is the expected loss of the best answer that ignores
+the input, exact: a network has learnt nothing before it falls below this number.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 
 from companion.core.functions import cross_entropy, squared_error
 from companion.core.networks import MANY_TO_MANY, MANY_TO_ONE, Arity, Loss
-from companion.core.validation import Array, require_array, require_shape, require_size
+from companion.core.validation import Array, as_array, keep_sizes, require_array, require_size, require_tokens
 
 
 class Task(Protocol):
@@ -57,10 +57,11 @@ class AddingProblem:
     guess = 1.0  # the mean of the sum
 
     def __post_init__(self) -> None:
-        require_size("steps", self.steps, least=2)
+        keep_sizes(self, steps=2)
 
     @property
     def loss(self) -> Loss:
+        """Squared error, summed over the answers."""
         return squared_error
 
     @property
@@ -94,10 +95,11 @@ class AddingProblem1997:
     tolerance = 0.04
 
     def __post_init__(self) -> None:
-        require_size("least", self.least, least=20)
+        keep_sizes(self, least=20)
 
     @property
     def loss(self) -> Loss:
+        """Squared error, summed over the answers."""
         return squared_error
 
     @property
@@ -122,8 +124,12 @@ class AddingProblem1997:
         return x, 0.5 + total / 4
 
     def correct(self, outputs: Array, targets: Array) -> Array:
-        """Which answers count as right in the paper: absolute error below 0.04; booleans, shape of the targets."""
-        targets = np.asarray(targets)
+        """Which answers count as right in the paper: absolute error below 0.04; booleans, shape of the targets.
+
+        outputs and targets have one shape. Raises ValueError for two, and for NaN.
+        """
+        targets = as_array("targets", targets)
+        targets = require_array("targets", targets, targets.shape)
         return np.abs(require_array("outputs", outputs, targets.shape) - targets) < self.tolerance
 
 
@@ -150,14 +156,16 @@ class CopyMemory:
     arity = MANY_TO_MANY
 
     def __post_init__(self) -> None:
-        require_size("delay", self.delay)
+        keep_sizes(self, delay=1)
 
     @property
     def steps(self) -> int:
+        """Length of a sequence, T + 20."""
         return self.delay + 2 * self.shown
 
     @property
     def loss(self) -> Loss:
+        """Cross-entropy in nats, summed over the answers."""
         return cross_entropy
 
     @property
@@ -198,6 +206,7 @@ class TemporalOrder:
 
     @property
     def loss(self) -> Loss:
+        """Cross-entropy in nats, summed over the answers."""
         return cross_entropy
 
     @property
@@ -207,7 +216,8 @@ class TemporalOrder:
 
     def batch(self, rng: np.random.Generator, size: int) -> tuple[Array, Array]:
         """Input tokens (T, B), numbers in `symbols`, and target classes (1, B), numbers in `classes`."""
-        B, columns = require_size("size", size), np.arange(size)
+        B = require_size("size", size)
+        columns = np.arange(B)
         T = int(rng.integers(self.lengths[0], self.lengths[1] + 1))
         x = rng.integers(0, 4, (T, B))
         x[0], x[-1] = self.symbols.index("E"), self.symbols.index("B")
@@ -218,7 +228,11 @@ class TemporalOrder:
 
 
 def accuracy(logits: Array, targets: Array) -> float:
-    """Part of the answers whose largest logit is the target's: logits (n, B, O), classes (n, B)."""
-    logits, targets = np.asarray(logits), np.asarray(targets)
-    require_shape("targets", targets, logits.shape[:-1])
+    """Part of the answers whose largest logit is the target's: logits (n, B, O), classes (n, B).
+
+    The first of equal logits counts as the largest. Raises ValueError for other shapes, classes outside 0 … O − 1 and
+    NaN.
+    """
+    logits = require_array("logits", logits, ("n", "B", "O"))
+    targets = require_tokens("targets", targets, logits.shape[:-1], logits.shape[-1])
     return float((logits.argmax(axis=-1) == targets).mean())

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from companion.core.recurrent import Arrays
-from companion.core.validation import Array
+from companion.core.validation import Array, as_numbers
 
 
 @dataclass
@@ -57,20 +57,21 @@ def count_multiplications(f: Callable[..., object], *arguments: Array | Arrays) 
 
     Each argument is an array, or a mapping of arrays; f sees arrays of the same shapes whose entries count. f may use
     sums, differences, products (`*`, `@`, np.outer, np.einsum) and tanh; another operation raises TypeError.
+    Raises ValueError for arguments that are no real numbers.
     """
     tally = _Tally()
 
-    def counting(argument: Array | Arrays) -> Array | dict[str, Array]:
+    def counting(name: str, argument: Array | Arrays) -> Array | dict[str, Array]:
         if isinstance(argument, Mapping):
-            return {name: entries(array) for name, array in argument.items()}
-        return entries(argument)
+            return {key: entries(f"{name}[{key!r}]", array) for key, array in argument.items()}
+        return entries(name, argument)
 
-    def entries(array: Array) -> Array:
-        array = np.asarray(array)
+    def entries(name: str, array: Array) -> Array:
+        array = as_numbers(name, array)
         numbers = np.empty(array.shape, dtype=object)
         for index in np.ndindex(array.shape):
             numbers[index] = _Number(float(array[index]), tally)
         return numbers
 
-    f(*map(counting, arguments))
+    f(*(counting(f"arguments[{i}]", argument) for i, argument in enumerate(arguments)))
     return tally.multiplications

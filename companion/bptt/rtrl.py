@@ -15,9 +15,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from companion.core.functions import SOFTMAX, cross_entropy
-from companion.core.networks import Loss, readout, readout_gradients, without_readout
+from companion.core.networks import Loss, readout, readout_gradients, readout_shapes, without_readout
 from companion.core.recurrent import Arrays, weight_shapes
-from companion.core.validation import Array, require_array, require_names, require_shape
+from companion.core.validation import Array, as_array, require_array, require_entries, require_number, require_shape
 from companion.rnn.cells import Elman
 
 
@@ -51,12 +51,13 @@ def advance(cell: Elman, weights: Arrays, running: Running, x_t: Array) -> Runni
         P_t[i, j, m] = tanh′(a_t[i]) ([i = j] source_t[m] + Σ_l W_hh[i, l] P_{t-1}[l, j, m])
 
     The source is what the weight is multiplied by: h_{t-1} for W_hh, x_t for W_xh, 1 for b_h (which has no index m).
-    `weights` may hold those of a readout too. Raises ValueError when x_t has another shape.
+    `weights` may hold those of a readout too. Raises ValueError for another shape of x_t or a weight, and for NaN.
     """
     B, H = running.h.shape
-    require_shape("x_t", x_t, (B, cell.inputs))
-    W_hh, before = weights["W_hh"], running.h
-    h = cell.activation(x_t @ weights["W_xh"].T + before @ W_hh.T + weights["b_h"])  # (B, H)
+    x_t, shapes, before = _numbers("x_t", x_t, (B, cell.inputs)), weight_shapes(cell), running.h
+    require_entries("weights", weights, list(shapes))
+    W_xh, W_hh, b_h = (_numbers(name, weights[name], shapes[name]) for name in ("W_xh", "W_hh", "b_h"))
+    h = cell.activation(x_t @ W_xh.T + before @ W_hh.T + b_h)  # (B, H)
     slope = cell.activation.slopes(h)  # tanh′(a_t) = 1 − h_t², (B, H)
     source = {"W_hh": before[:, None, :], "W_xh": x_t[:, None, :], "b_h": 1}
     unit = np.arange(H)
@@ -72,8 +73,9 @@ def gradients(running: Running, dh: Array) -> dict[str, Array]:
     """∂ℓ_t/∂W = Σ_b Σ_i dh[b, i] P[b, i, …] for every weight of the cell (chapter, equation eq-rtrl-gradient).
 
     dh (B, H) is ∂ℓ_t/∂h_t of this step's loss alone: what h_t does to later losses is in their own P.
+    Raises ValueError when dh has another shape, and for NaN.
     """
-    require_shape("dh", dh, running.h.shape)
+    dh = _numbers("dh", dh, running.h.shape)
     return {name: (dh.reshape(-1) @ P.reshape(dh.size, -1)).reshape(P.shape[2:]) for name, P in running.P.items()}
 
 
@@ -83,6 +85,7 @@ def step_gradients(
     """Loss ℓ_t of one step, summed over the batch, and its gradient for all weights, the readout's included.
 
     targets_t  classes (B,), or an array (B, O), as `loss` takes them
+    Raises ValueError as the loss and the readout do.
     """
     value, dlogits = loss(readout(weights, running.h), targets_t)
     of_readout, dh = readout_gradients(weights, running.h, dlogits)
@@ -100,7 +103,7 @@ def rtrl(
     Returns the loss summed over steps and sequences, and the gradient under each weight's name; both are what
     `loss_and_gradients` computes by backpropagation through time. Raises ValueError for arrays that do not fit.
     """
-    x, targets, running = _checked(cell, weights, x, targets, h_0)
+    weights, x, targets, running = _checked(cell, weights, x, targets, h_0)
     total, sums = 0.0, {name: np.zeros_like(w) for name, w in weights.items()}
     for x_t, d_t in zip(x, targets, strict=True):
         running = advance(cell, weights, running, x_t)
@@ -123,11 +126,13 @@ def learn_online(
 
     Arguments as for `rtrl`. The sensitivities are carried on although the weights they speak of have moved, so that the
     gradient is exact in the limit of a small rate only. Returns the last weights and the losses of the steps, (T,).
+    Raises ValueError for a rate that is not positive, and as `rtrl` does.
     """
-    if not 0 < rate < np.inf:
-        raise ValueError(f"rate: expected a positive number, got {rate}")
-    x, targets, running = _checked(cell, weights, x, targets, h_0)
-    moving, losses = dict(weights), np.zeros(len(x))
+    rate = require_number("rate", rate)
+    if rate <= 0:
+        raise ValueError(f"rate: expected a positive number, got {rate:g}")
+    moving, x, targets, running = _checked(cell, weights, x, targets, h_0)
+    losses = np.zeros(len(x))
     for t, (x_t, d_t) in enumerate(zip(x, targets, strict=True)):
         running = advance(cell, moving, running, x_t)
         losses[t], now = step_gradients(moving, running, d_t, loss)
@@ -135,14 +140,25 @@ def learn_online(
     return moving, losses
 
 
-def _checked(cell: Elman, weights: Arrays, x: Array, targets: Array, h_0: Array | None) -> tuple[Array, Array, Running]:
-    own, shapes = without_readout(cell, weights), weight_shapes(cell)
-    require_names("weights", own, list(shapes))
-    for name, shape in shapes.items():
-        require_array(name, own[name], shape)
+def _checked(
+    cell: Elman, weights: Arrays, x: Array, targets: Array, h_0: Array | None
+) -> tuple[dict[str, Array], Array, Array, Running]:
+    without_readout(cell, weights)  # refuses other names
+    outputs = len(require_array("b_y", weights["b_y"], ("O",)))
+    shapes = weight_shapes(cell) | readout_shapes(cell.hidden, outputs)
+    weights = {name: require_array(name, weights[name], shapes[name]) for name in weights}
     x = require_array("x", x, ("T", "B", cell.inputs))
     T, B = x.shape[:2]
-    targets = np.asarray(targets)
+    targets = as_array("targets", targets)
     require_shape("targets", targets, (T, B, *"O"[: targets.ndim - 2]))
     h_0 = np.zeros((B, cell.hidden), x.dtype) if h_0 is None else require_array("h_0", h_0, (B, cell.hidden))
-    return x, targets, start(cell, h_0)
+    return weights, x, targets, start(cell, h_0)
+
+
+def _numbers(name: str, value: Array, shape: tuple[int, ...]) -> Array:
+    """What one step takes. Of numbers that count (multiplications.py), which are objects, only the shape is checked."""
+    array = as_array(name, value)
+    if array.dtype == object:
+        require_shape(name, array, shape)
+        return array
+    return require_array(name, array, shape)

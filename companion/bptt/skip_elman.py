@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from companion.core.cell import Arrays
 from companion.core.functions import TANH, Activation
-from companion.core.validation import Array, settle_sizes
+from companion.core.validation import Array, keep_sizes
 from companion.rnn.cells import Gates
 
 
@@ -28,7 +28,7 @@ class SkipElman:
     activation: Activation = TANH
 
     def __post_init__(self) -> None:
-        settle_sizes(self, inputs=1, hidden=1, skip=2)
+        keep_sizes(self, inputs=1, hidden=1, skip=2)
 
     @property
     def state(self) -> tuple[str, ...]:

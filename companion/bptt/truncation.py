@@ -15,16 +15,23 @@ from companion.core.functions import cross_entropy
 from companion.core.networks import ALL, Arity, Loss, loss_and_gradients, without_readout
 from companion.core.optimisers import Optimiser
 from companion.core.recurrent import Arrays, Cell, Tape, forward
-from companion.core.validation import Array, as_array, require_shape, require_size
+from companion.core.validation import Array, as_array, keep_sizes, require_shape, require_size
 
 
 @dataclass(frozen=True)
 class Window:
-    """Steps first … last (counted from 1) are run; the losses of the last `answers` of them are sent back."""
+    """Steps first … last (counted from 1) are run; the losses of the last `answers` of them are sent back.
+
+    Raises ValueError unless 1 ≤ first ≤ last and 1 ≤ answers.
+    """
 
     first: int
     last: int
     answers: int
+
+    def __post_init__(self) -> None:
+        keep_sizes(self, first=1, answers=1)
+        keep_sizes(self, last=self.first)
 
     @property
     def steps(self) -> slice:
@@ -38,6 +45,7 @@ class Window:
 
     @property
     def arity(self) -> Arity:
+        """All steps of the window read, the last ones answer."""
         return Arity("window", ALL, slice(-self.answers, None))
 
 
@@ -47,10 +55,9 @@ def windows(T: int, k1: int, k2: int) -> list[Window]:
     A window is k2 steps long; near the start it has as many steps as there are.
     Raises ValueError unless 1 ≤ k1 ≤ k2 and T ≥ 1.
     """
-    require_size("T", T)
-    require_size("k1", k1)
-    if require_size("k2", k2) < k1:
-        raise ValueError(f"k2: expected at least k1 = {k1}, so that every loss is sent back; got {k2}")
+    T, k1, k2 = require_size("T", T), require_size("k1", k1), require_size("k2", k2)
+    if k2 < k1:
+        raise ValueError(f"k2: expected at least k1 = {k1}, so that every loss is sent back, got {k2}")
     starts = range(0, T, k1)
     ends = [min(begin + k1, T) for begin in starts]
     return [Window(max(1, end - k2 + 1), end, end - begin) for begin, end in zip(starts, ends, strict=True)]
@@ -111,6 +118,7 @@ def truncated_training(
     With k2 > k1 windows overlap. A window starts from the state that an earlier window, with older weights, left at its
     first step, and runs all its k2 steps again with the present weights; its gradient is therefore exact for the window
     and its starting state. (Keeping the k2 − k1 old steps instead would mix slopes of old weights with new ones.)
+    Arguments and errors as for `truncated_gradients`; errors are raised when the first window is asked for.
     """
     x, targets = _a_target_a_step(x, targets)
     plan, state = windows(len(x), k1, k2), initial
@@ -143,5 +151,7 @@ def _state(tape: Tape, t: int) -> dict[str, Array]:
 
 def _a_target_a_step(x: Array, targets: Array) -> tuple[Array, Array]:
     x, targets = as_array("x", x), as_array("targets", targets)
+    if x.ndim < 2:
+        raise ValueError(f"x: expected shape (T, B, I), or (T, B) for tokens, got {x.shape}")
     require_shape("targets", targets, (len(x), *"BO"[: max(targets.ndim - 1, 1)]))
     return x, targets

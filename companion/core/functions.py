@@ -14,9 +14,11 @@ import numpy as np
 from companion.core.validation import (
     Array,
     as_array,
+    as_numbers,
     require_array,
     require_probabilities,
     require_shape,
+    require_size,
     require_tokens,
 )
 
@@ -33,6 +35,11 @@ class Activation:
     def __call__(self, a: Array) -> Array:
         return self.apply(a)
 
+    def __reduce__(self) -> str | tuple[type, tuple[object, ...]]:
+        """The course's own come back from a pickle or a copy as the same object, so that `is TANH` still holds."""
+        own = self.name.upper()
+        return own if globals().get(own) is self else (Activation, (self.name, self.apply, self.slopes, self.pull))
+
 
 def sigmoid(a: Array) -> Array:
     """Logistic function σ(a) = 1 / (1 + e^−a), any shape; written with tanh, so that no a overflows."""
@@ -48,7 +55,7 @@ def relu(a: Array) -> Array:
 
 
 def _nonempty(logits: Array) -> Array:
-    logits = np.asarray(logits)
+    logits = as_numbers("logits", logits)
     if logits.ndim == 0 or logits.shape[-1] == 0:
         raise ValueError(f"logits: expected at least one along the last axis, got shape {logits.shape}")
     return logits
@@ -71,6 +78,22 @@ def log_softmax(logits: Array) -> Array:
     return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
 
 
+def _same(a: Array) -> Array:
+    return a
+
+
+def _tanh_slopes(y: Array) -> Array:
+    return 1 - y * y
+
+
+def _sigmoid_slopes(y: Array) -> Array:
+    return y * (1 - y)
+
+
+def _relu_slopes(y: Array) -> Array:
+    return (y > 0).astype(y.dtype)
+
+
 def _times(slopes: Array, dy: Array) -> Array:
     return slopes * dy
 
@@ -80,11 +103,11 @@ def _softmax_pull(y: Array, dy: Array) -> Array:
     return y * (dy - np.add.reduce(y * dy, axis=-1, keepdims=True))
 
 
-TANH = Activation("tanh", np.tanh, lambda y: 1 - y * y, _times)
-SIGMOID = Activation("sigmoid", sigmoid, lambda y: y * (1 - y), _times)
-RELU = Activation("relu", relu, lambda y: (y > 0).astype(y.dtype), _times)
-IDENTITY = Activation("identity", lambda a: a, np.ones_like, _times)
-SOFTMAX = Activation("softmax", _softmax, lambda y: y, _softmax_pull)
+TANH = Activation("tanh", np.tanh, _tanh_slopes, _times)
+SIGMOID = Activation("sigmoid", sigmoid, _sigmoid_slopes, _times)
+RELU = Activation("relu", relu, _relu_slopes, _times)
+IDENTITY = Activation("identity", _same, np.ones_like, _times)
+SOFTMAX = Activation("softmax", _softmax, _same, _softmax_pull)
 
 
 def cross_entropy(logits: Array, targets: Array, counted: Array | None = None) -> tuple[float, Array]:
@@ -149,8 +172,11 @@ def _filled(rows: Array, counted: Array | None, value: object) -> Array:
 
 
 def one_hot(tokens: Array, size: int) -> Array:
-    """Vectors with a single 1: integers (...) in 0 … size − 1 → (..., size), float64."""
-    tokens = np.asarray(tokens)
+    """Vectors with a single 1: integers (...) in 0 … size − 1 → (..., size), float64.
+
+    Raises ValueError for other tokens and for a size below 1.
+    """
+    tokens, size = as_array("tokens", tokens), require_size("size", size)
     if tokens.dtype.kind not in "iu" or (tokens.size and (tokens.min() < 0 or tokens.max() >= size)):
         raise ValueError(f"tokens: expected integers from 0 to {size - 1}, got {tokens!r}")
     return np.eye(size)[tokens]

@@ -1,9 +1,15 @@
-"""Checks on arguments: every message names the argument, what it was and what it should be."""
+"""Checks on arguments: every message reads `ARGUMENT: expected …, got …`.
+
+Narrow numbers are taken as what they stand for: integers of any width become int64 where they count or index and
+float64 where they are values, since sums and products of int8 wrap around. What NumPy would take for something else
+than was meant is refused: a mask (which it drops), an iterator (one object), a text (its digits), float16.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from reprlib import repr as shortened
 
 import numpy as np
 
@@ -24,24 +30,60 @@ def _spelled(shape: Shape) -> str:
 
 
 def as_array(name: str, value: object) -> Array:
-    """Return `value` as an array; ValueError where its rows differ in length."""
+    """Return `value` as an array in the machine's byte order, of whatever dtype NumPy finds.
+
+    Raises ValueError where its rows differ in length, and for what is no array of numbers or texts, or would lose
+    something on the way: masked arrays, iterators, sets, mappings, one text, tensors that NumPy cannot read.
+    """
+    array = value if type(value) is np.ndarray else _converted(name, value)
+    return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
+
+
+def _converted(name: str, value: object) -> Array:
+    if isinstance(value, str | bytes):
+        raise ValueError(f"{name}: expected an array or a list, got the text {shortened(value)}")
+    if _has_mask(value) or isinstance(value, list | tuple) and any(map(_has_mask, value)):
+        raise ValueError(f"{name}: expected an array without a mask, got a masked array; pass its .filled(…)")
     try:
-        return np.asarray(value)
+        array = np.asarray(value)
     except ValueError:
-        raise ValueError(f"{name}: expected rows of one length, got {value!r}") from None
+        raise ValueError(f"{name}: expected rows of one length, got {shortened(value)}") from None
+    except (OverflowError, RuntimeError, TypeError) as error:  # of tensors; all but one of these say what to do
+        advice = "; pass float32 or float64" if "BFloat16" in str(error) else ""
+        kind = type(value).__name__
+        raise ValueError(f"{name}: expected what NumPy can read, got a {kind} ({error}){advice}") from None
+    if array.dtype == object and array.ndim == 0:
+        advice = "; pass list(…) of it" if isinstance(value, Iterator) else ""
+        raise ValueError(f"{name}: expected an array or a list, got a {type(value).__name__}{advice}")
+    return array
+
+
+def _has_mask(value: object) -> bool:
+    return isinstance(value, np.ndarray) and hasattr(value, "mask")
+
+
+def as_numbers(name: str, value: object) -> Array:
+    """Return `value` as an array of float32 or float64, any shape; integers and booleans become float64.
+
+    Raises ValueError as `as_array` does, and for any other dtype.
+    """
+    array = as_array(name, value)
+    if array.dtype.kind == "f" and array.dtype.itemsize in (4, 8):
+        return array
+    if array.dtype.kind in "iub":
+        return array.astype(np.float64)
+    if "float" in array.dtype.name:  # float16, bfloat16, longdouble
+        raise ValueError(f"{name}: expected single or double precision, got {array.dtype}; pass float32 or float64")
+    raise ValueError(f"{name}: expected real numbers, got dtype {array.dtype}")
 
 
 def require_array(name: str, value: object, shape: Shape) -> Array:
-    """Return `value` as a floating-point array of the given shape.
+    """Return `value` as an array of float32 or float64 and of the given shape.
 
     In `shape` a number must be met and a letter stands for any size ≥ 1: ("T", "B", 3).
     Integers become float64. Raises ValueError for another shape, an empty axis, another dtype, NaN or infinity.
     """
-    array = as_array(name, value)
-    if array.dtype.kind in "iub":
-        array = array.astype(np.float64)
-    if array.dtype.kind != "f":
-        raise ValueError(f"{name}: expected real numbers, got dtype {array.dtype}")
+    array = as_numbers(name, value)
     require_shape(name, array, shape)
     require_finite(name, array)
     return array
@@ -52,7 +94,7 @@ def require_shape(name: str, array: Array, shape: Shape) -> None:
     if not _fits(array.shape, shape):
         raise ValueError(f"{name}: expected shape {_spelled(shape)}, got {_spelled(array.shape)}")
     if 0 in array.shape:
-        raise ValueError(f"{name}: is empty, shape {_spelled(array.shape)}; every axis needs at least one entry")
+        raise ValueError(f"{name}: expected at least one entry along every axis, got shape {_spelled(array.shape)}")
 
 
 def require_finite(name: str, array: Array) -> None:
@@ -67,22 +109,22 @@ def require_finite(name: str, array: Array) -> None:
 def all_finite(array: Array) -> bool:
     """Whether no entry is NaN or infinite."""
     # the sum of squares is quick, and finite only if all entries are; where it overflows, each is looked at
-    return math.isfinite(np.vdot(array, array)) or bool(np.isfinite(array).all())
+    return math.isfinite(np.vdot(array, array).real) or bool(np.isfinite(array).all())
 
 
 def require_tokens(name: str, value: object, shape: Shape, vocabulary_size: int) -> Array:
-    """Return `value` as an integer array of `shape` with entries in 0 … vocabulary_size − 1; ValueError otherwise."""
+    """Return `value` as int64 of `shape` with entries in 0 … vocabulary_size − 1; ValueError otherwise."""
     array = as_array(name, value)
+    require_shape(name, array, shape)
     if array.dtype.kind not in "iu":
         raise ValueError(f"{name}: expected integers (token numbers), got dtype {array.dtype}")
-    require_shape(name, array, shape)
     outside = (array < 0) | (array >= vocabulary_size)
     if outside.any():
         first = tuple(int(i) for i in np.argwhere(outside)[0])
         raise ValueError(
             f"{name}: expected token numbers from 0 to {vocabulary_size - 1}, got {array[first]} at index {first}"
         )
-    return array
+    return array.astype(np.int64, copy=False)
 
 
 def require_probabilities(name: str, value: object, shape: Shape) -> Array:
@@ -102,23 +144,34 @@ def require_probabilities(name: str, value: object, shape: Shape) -> Array:
 def require_names(name: str, value: Mapping[str, object], expected: Sequence[str]) -> None:
     """Raise ValueError unless `value` is a mapping whose keys are exactly `expected`."""
     if not isinstance(value, Mapping):
-        raise ValueError(f"{name}: expected a mapping with the entries {', '.join(expected)}, got {value!r}")
-    missing, extra = sorted(set(expected) - set(value)), sorted(set(value) - set(expected))
+        raise ValueError(f"{name}: expected a mapping with the entries {', '.join(expected)}, got {shortened(value)}")
+    missing, extra = [key for key in expected if key not in value], [key for key in value if key not in expected]
     if missing or extra:
-        parts = [f"missing {', '.join(missing)}"] if missing else []
-        parts += [f"not expected: {', '.join(extra)}"] if extra else []
-        raise ValueError(f"{name}: expected the entries {', '.join(expected)}; {'; '.join(parts)}")
+        parts = [f"missing {', '.join(sorted(missing))}"] if missing else []
+        parts += [f"not expected: {', '.join(sorted(map(str, extra)))}"] if extra else []
+        got = ", ".join(map(str, value)) or "none"
+        raise ValueError(f"{name}: expected the entries {', '.join(expected)}; {'; '.join(parts)}, got {got}")
+
+
+def require_entries(name: str, value: Mapping[str, object], expected: Sequence[str]) -> None:
+    """Raise ValueError unless `value` is a mapping with the keys `expected`; it may have others."""
+    if isinstance(value, Mapping):
+        value = {key: value[key] for key in expected if key in value}
+    require_names(name, value, expected)
 
 
 def require_lengths(lengths: object, x: Array) -> Array:
-    """Return `lengths` as whole numbers (B,) from 0 to T, for x (T, B, …); ValueError otherwise."""
+    """Return `lengths` as whole numbers (B,), intp, from 0 to T, for x (T, B, …); ValueError otherwise.
+
+    A sequence of length 0 keeps its initial state.
+    """
     if x.ndim < 2:
         raise ValueError(f"x: expected shape (T, B, …), got {x.shape}")
     array = as_array("lengths", lengths)
     require_shape("lengths", array, (x.shape[1],))
     if array.dtype.kind not in "iu" or array.min() < 0 or array.max() > len(x):
         raise ValueError(f"lengths: expected whole numbers from 0 to {len(x)}, got {array}")
-    return array.astype(np.intp)
+    return array.astype(np.intp, copy=False)
 
 
 def require_size(name: str, value: object, least: int = 1) -> int:
@@ -128,10 +181,20 @@ def require_size(name: str, value: object, least: int = 1) -> int:
     return int(value)
 
 
-def settle_sizes(instance: object, **least: int) -> None:
-    """Make these fields of a frozen dataclass plain ints, each at least its number; ValueError as `require_size`.
+def require_number(name: str, value: object) -> float:
+    """Return `value` as a float; ValueError for NaN, infinity, and what is no single real number."""
+    if not isinstance(value, int | float | np.integer | np.floating) or isinstance(value, bool):
+        raise ValueError(f"{name}: expected a number, got {value!r}")
+    if not math.isfinite(value):
+        raise ValueError(f"{name}: expected a finite number, got {value}")
+    return float(value)
 
-    A NumPy integer of a narrow type would wrap around in what is computed from it.
+
+def keep_sizes(owner: object, **least: int) -> None:
+    """Replace the sizes of a frozen dataclass by Python's integers; ValueError for one that is none.
+
+    `least` gives for each field the smallest value that it may have. For `__post_init__`: NumPy's int8 would wrap
+    around where the size is added to another.
     """
     for name, smallest in least.items():
-        object.__setattr__(instance, name, require_size(name, getattr(instance, name), smallest))
+        object.__setattr__(owner, name, require_size(name, getattr(owner, name), smallest))

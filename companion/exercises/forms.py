@@ -16,7 +16,7 @@ from companion.exercises.comparing import close, same
 from companion.exercises.report import Finding
 
 Pairs = Sequence[tuple[np.ndarray, np.ndarray]]  # in each case, the student's array and the right one
-Told = tuple[str, str]  # what is said of a part, after its name, and what to look at
+Explanation = tuple[str, str]  # what is said of a part, after its name, and what to look at
 
 _FACTORS = {
     2.0: "twice",
@@ -31,7 +31,7 @@ _OFF_BY_ONE = "Off by one: what belongs in the first row?"
 _MOST_PARTS = 5  # of which all orders are tried
 
 
-def explain(pairs: Sequence[tuple[Any, Any]], tolerance: float, axes: str = "") -> Told | None:
+def explain(pairs: Sequence[tuple[Any, Any]], tolerance: float, axes: str = "") -> Explanation | None:
     """The first mistake of form that turns the right values of a part into these, in every case.
 
     Args:
@@ -42,7 +42,7 @@ def explain(pairs: Sequence[tuple[Any, Any]], tolerance: float, axes: str = "") 
     arrays = [(np.asarray(v), np.asarray(r)) for v, r in pairs if _is_numeric(v) and _is_numeric(r)]
     if len(arrays) != len(pairs):
         return None
-    for told in (
+    for found in (
         _nearly(arrays),
         _factor(arrays, tolerance),
         _axes(arrays, tolerance, axes.split()),
@@ -51,8 +51,8 @@ def explain(pairs: Sequence[tuple[Any, Any]], tolerance: float, axes: str = "") 
         _reversed(arrays, tolerance),
         _shifted(arrays, tolerance),
     ):
-        if told:
-            return told
+        if found:
+            return found
     return None
 
 
@@ -95,7 +95,7 @@ def _all_close(left: np.ndarray, right: np.ndarray, tolerance: float) -> bool:
     return left.shape == right.shape and bool(close(left, right, tolerance).all())
 
 
-def _nearly(arrays: Pairs) -> Told | None:
+def _nearly(arrays: Pairs) -> Explanation | None:
     """All entries within a thousandth of the largest."""
     for value, right in arrays:
         if value.shape != right.shape or not np.isfinite(value).all() or not np.isfinite(right).all() or not right.size:
@@ -105,7 +105,7 @@ def _nearly(arrays: Pairs) -> Told | None:
     return "is almost right", "Is something rounded, or a small number added, such as 1e-8?"
 
 
-def _factor(arrays: Pairs, tolerance: float) -> Told | None:
+def _factor(arrays: Pairs, tolerance: float) -> Explanation | None:
     """One factor for all entries: of the sign, or the same number in every case, or another number in each."""
     factors, counts = [], []
     for value, right in arrays:
@@ -146,7 +146,7 @@ def _is_share(factor: float) -> bool:
     return 0 < factor <= 1 + 1e-6 and abs(1 / factor - round(1 / factor)) < 1e-6
 
 
-def _axes(arrays: Pairs, tolerance: float, names: Sequence[str]) -> Told | None:
+def _axes(arrays: Pairs, tolerance: float, names: Sequence[str]) -> Explanation | None:
     """The axes in another order."""
     ndim = arrays[0][1].ndim
     if not 2 <= ndim <= 4 or any(right.ndim != ndim for _, right in arrays):
@@ -161,7 +161,7 @@ def _axes(arrays: Pairs, tolerance: float, names: Sequence[str]) -> Told | None:
     return None
 
 
-def _shape(arrays: Pairs, tolerance: float) -> Told | None:
+def _shape(arrays: Pairs, tolerance: float) -> Explanation | None:
     """Right numbers in another shape."""
     if not all(v.size == r.size and _all_close(v.reshape(r.shape), r, tolerance) for v, r in arrays):
         return None
@@ -172,7 +172,7 @@ def _shape(arrays: Pairs, tolerance: float) -> Told | None:
     return None
 
 
-def _rows(arrays: Pairs, tolerance: float) -> Told | None:
+def _rows(arrays: Pairs, tolerance: float) -> Explanation | None:
     """One row too many or too few, at either end."""
     cuts: tuple[tuple[str, Callable[[np.ndarray, np.ndarray], bool]], ...] = (
         ("has one row too many, at the start", lambda v, r: _all_close(v[1:], r, tolerance)),
@@ -188,14 +188,14 @@ def _rows(arrays: Pairs, tolerance: float) -> Told | None:
     return None
 
 
-def _reversed(arrays: Pairs, tolerance: float) -> Told | None:
+def _reversed(arrays: Pairs, tolerance: float) -> Explanation | None:
     """The first axis backwards."""
     if all(v.ndim and r.ndim and _all_close(v[::-1], r, tolerance) for v, r in arrays):
         return "has its rows in reverse order", "The first should be last."
     return None
 
 
-def _shifted(arrays: Pairs, tolerance: float) -> Told | None:
+def _shifted(arrays: Pairs, tolerance: float) -> Explanation | None:
     """Rows that stand one place too late or too early, and would be wrong where they stand."""
     if not all(v.shape == r.shape and r.ndim for v, r in arrays) or max(len(r) for _, r in arrays) < 3:
         return None

@@ -222,7 +222,7 @@ def _by_part(rubric: Rubric, values: Sequence[Any]) -> list[Finding]:
     if key.view is not None or any(list(n) != list(r) for n, r in zip(named, rights, strict=True)):
         return []  # one fact alone says too little about an answer of which only facts are known
     listed: dict[int, list[str]] = {}  # the position of a misconception -> the parts that it gives
-    of_form: dict[forms.Told, list[str]] = {}  # what is said -> the parts of which it holds
+    of_form: dict[forms.Explanation, list[str]] = {}  # what is said -> the parts of which it holds
     for part in dict.fromkeys(name for right in rights for name in right):
         present = [i for i, right in enumerate(rights) if part in right]
         if all(same(named[i][part], rights[i][part], key.tolerance) for i in present):

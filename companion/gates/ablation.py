@@ -20,7 +20,7 @@ import numpy as np
 
 from companion.core.cell import Arrays
 from companion.core.functions import IDENTITY, SIGMOID, TANH
-from companion.core.validation import Array, settle_sizes
+from companion.core.validation import Array, keep_sizes
 from companion.rnn.cells import Gates
 
 PARTS = ("i", "f", "o", "input activation", "output activation")
@@ -46,7 +46,7 @@ class AblatedLSTM:
     without: str
 
     def __post_init__(self) -> None:
-        settle_sizes(self, inputs=1, hidden=1)
+        keep_sizes(self, inputs=1, hidden=1)
         if self.without not in PARTS:
             raise ValueError(f"without: expected one of {', '.join(PARTS)}, got {self.without!r}")
 

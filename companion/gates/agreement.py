@@ -26,7 +26,7 @@ import numpy as np
 
 from companion.core.functions import cross_entropy
 from companion.core.networks import MANY_TO_MANY, Loss
-from companion.core.validation import Array, require_size
+from companion.core.validation import Array, keep_sizes, require_size, require_tokens
 from companion.rnn.language_model import shifted
 from companion.rnn.measures import LanguageModel
 from companion.rnn.vocabulary import EOS, Vocabulary
@@ -66,12 +66,12 @@ class Agreement:
     arity = MANY_TO_MANY
 
     def __post_init__(self) -> None:
-        require_size("least", self.least, least=0)
-        require_size("most", self.most, least=self.least)
-        require_size("sentences", self.sentences)
+        keep_sizes(self, least=0, sentences=1)
+        keep_sizes(self, most=self.least)
 
     @property
     def loss(self) -> Loss:
+        """Cross-entropy in nats, summed over the answers."""
         return cross_entropy
 
     @property
@@ -93,7 +93,9 @@ class Agreement:
         Each comes with its twin, the same text but for the number of the last subject. Who no longer sees that
         subject answers both alike, and is right about exactly one of them. Other sentences are drawn as in `batch`.
         Returns tokens (T, 2 · pairs), twins side by side, and numbers in `VERBS`, (2 · pairs,).
+        Raises ValueError for k < 0 and for less than one pair.
         """
+        require_size("pairs", pairs)
         distances = rng.integers(self.least, self.most + 1, self.sentences - 1)
         earlier = [whole(*beginnings(rng, int(distance), pairs)) for distance in distances]
         last, verbs = beginnings(rng, k, pairs)
@@ -104,9 +106,12 @@ class Agreement:
 
 
 def beginnings(rng: np.random.Generator, k: int, size: int) -> tuple[Array, Array]:
-    """Sentences up to their verb, tokens (2 + k, B), and the verb that each must have, (B,), a number in `VERBS`."""
-    require_size("k", k, least=0)
-    subjects = rng.integers(0, len(NOUNS), require_size("size", size))
+    """Sentences up to their verb, tokens (2 + k, B), and the verb that each must have, (B,), a number in `VERBS`.
+
+    Raises ValueError for k < 0 and for less than one sentence.
+    """
+    k, size = require_size("k", k, least=0), require_size("size", size)
+    subjects = rng.integers(0, len(NOUNS), size)
     x = np.full((2 + k, size), _THE)
     x[1] = _NOUNS[subjects]
     at = np.full(size, 2)  # the first place that is still free
@@ -126,12 +131,23 @@ def beginnings(rng: np.random.Generator, k: int, size: int) -> tuple[Array, Arra
 
 
 def whole(x: Array, verbs: Array) -> Array:
-    """Whole sentences from their beginnings (2 + k, B) and verbs (B,): tokens (k + 4, B), `<EOS>` last."""
+    """Whole sentences from their beginnings (2 + k, B) and verbs (B,): tokens (k + 4, B), `<EOS>` last.
+
+    Raises ValueError for other shapes, tokens outside the vocabulary, and verbs that are not 0 or 1.
+    """
+    x = require_tokens("x", x, ("T", "B"), len(VOCABULARY))
+    verbs = require_tokens("verbs", verbs, x.shape[1:], len(VERBS))
     return np.concatenate([x, _VERBS[verbs][None], np.zeros((1, x.shape[1]), np.int64)])
 
 
 def accuracy(model: LanguageModel, texts: Array, verbs: Array) -> float:
-    """Share of `questions` after which the model finds the right verb more probable; equal probabilities count half."""
+    """Share of `questions` after which the model finds the right verb more probable; equal probabilities count half.
+
+    Raises ValueError as `whole` does, and for a model with another vocabulary.
+    """
+    if model.vocabulary_size != len(VOCABULARY):
+        raise ValueError(f"model: expected one of {len(VOCABULARY)} tokens, got one of {model.vocabulary_size}")
+    verbs = require_tokens("verbs", verbs, ("B",), len(VERBS))
     right, wrong = (
         np.array([logarithms[-2] for logarithms in model.log_probabilities(list(whole(texts, given).T))])
         for given in (verbs, 1 - verbs)
@@ -139,16 +155,21 @@ def accuracy(model: LanguageModel, texts: Array, verbs: Array) -> float:
     return float(((right > wrong) + (right == wrong) / 2).mean())
 
 
-@cache
-def patterns(k: int) -> Mapping[tuple[int, int, int], Fraction]:
+def patterns(k: int) -> dict[tuple[int, int, int], Fraction]:
     """What k words between subject and verb may consist of, with exact probabilities.
 
     Keys: how many modifiers of three words, how many of four, and the length of the adverbial.
+    Raises ValueError for k < 0, as all functions below do.
     """
-    lengths = [length for length in MODIFIERS if length <= require_size("k", k, least=0)]
+    return dict(_patterns(require_size("k", k, least=0)))
+
+
+@cache
+def _patterns(k: int) -> Mapping[tuple[int, int, int], Fraction]:
+    lengths = [length for length in MODIFIERS if length <= k]
     found = {} if lengths else {(0, 0, k): Fraction(1)}
     for length in lengths:
-        for (short, clauses, left), p in patterns(k - length).items():
+        for (short, clauses, left), p in _patterns(k - length).items():
             key = (short + (length == 3), clauses + (length == 4), left)
             found[key] = found.get(key, Fraction(0)) + p / len(lengths)
     return found

@@ -15,7 +15,7 @@ from companion.core.cell import Arrays, Cell
 from companion.core.functions import cross_entropy
 from companion.core.networks import MANY_TO_MANY, Loss, readout, without_readout
 from companion.core.recurrent import forward
-from companion.core.validation import Array, require_size
+from companion.core.validation import Array, keep_sizes, require_size
 from companion.gates.reber import clock_loss, legal_first
 
 SYMBOLS = "Sab"
@@ -24,13 +24,14 @@ TOGETHER = 64  # numbers n that are run as one batch
 
 
 def sequence(n: int) -> Array:
-    """Tokens of S aⁿ bⁿ S, (2n + 2,)."""
+    """Tokens of S aⁿ bⁿ S, (2n + 2,). Raises ValueError for n < 1, as all functions here do."""
     n = require_size("n", n)
     return np.array([S] + n * [A] + n * [B] + [S])
 
 
 def legal_successors(n: int) -> Array:
     """Which symbols may follow each of S aⁿ bⁿ, booleans (2n + 1, 3): a; then a or b, n times; then b …; then S."""
+    n = require_size("n", n)
     legal = np.eye(3, dtype=bool)[sequence(n)[1:]]
     legal[1 : n + 1] = [False, True, True]
     return legal
@@ -51,11 +52,12 @@ class Counting:
     arity = MANY_TO_MANY
 
     def __post_init__(self) -> None:
-        require_size("least", self.least)
-        require_size("most", self.most, least=self.least)
+        keep_sizes(self, least=1)
+        keep_sizes(self, most=self.least)
 
     @property
     def loss(self) -> Loss:
+        """Cross-entropy in nats, summed over the answers."""
         return cross_entropy
 
     @property
@@ -86,7 +88,7 @@ def solved(cell: Cell, weights: Arrays, n: int) -> bool:
 
 
 def solved_each(cell: Cell, weights: Arrays, limit: int) -> Array:
-    """`solved` for n = 1 … limit, booleans (limit,).
+    """`solved` for n = 1 … limit, booleans (limit,). Raises ValueError for a limit below 1.
 
     The a's are run once; n is the state after n of them. From there the b's of many n are run as one batch.
     """
@@ -94,7 +96,10 @@ def solved_each(cell: Cell, weights: Arrays, limit: int) -> Array:
 
 
 def generalises_to(cell: Cell, weights: Arrays, limit: int) -> int:
-    """The largest n ≤ limit up to which all n are solved; 0 when n = 1 is not. Stops soon after the first failure."""
+    """The largest n ≤ limit up to which all n are solved; 0 when n = 1 is not. Stops soon after the first failure.
+
+    Raises ValueError for a limit below 1.
+    """
     reached = 0
     for right in _solved_in_turn(cell, weights, require_size("limit", limit)):
         if not right.all():

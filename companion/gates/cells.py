@@ -13,7 +13,7 @@ import numpy as np
 
 from companion.core.cell import Arrays
 from companion.core.functions import SIGMOID, TANH, sigmoid
-from companion.core.validation import Array, settle_sizes
+from companion.core.validation import Array, keep_sizes
 from companion.rnn.cells import Gates
 
 FED = ("x", "h_before")
@@ -27,7 +27,7 @@ class _Sized:
     hidden: int
 
     def __post_init__(self) -> None:
-        settle_sizes(self, inputs=1, hidden=1)
+        keep_sizes(self, inputs=1, hidden=1)
 
     @property
     def sizes(self) -> dict[str, int]:

@@ -13,14 +13,22 @@ reset_after=True, its default, and before the product otherwise (`GRUResetBefore
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from companion.core.cell import Arrays, Cell, weight_shapes
 from companion.core.functions import RELU, TANH
-from companion.core.validation import Array, Shape, as_array, require_array, require_names, require_size
+from companion.core.validation import (
+    Array,
+    Shape,
+    as_array,
+    require_array,
+    require_entries,
+    require_names,
+    require_size,
+)
 from companion.gates.cells import GRU, LSTM, CoupledLSTM, GRUResetBefore, PeepholeLSTM
 from companion.rnn.cells import Elman
 
@@ -30,8 +38,8 @@ if TYPE_CHECKING:
 TORCH_ORDER: Mapping[type, str] = {Elman: "h", LSTM: "ifgo", GRU: "rzn"}
 KERAS_ORDER: Mapping[type, str] = {Elman: "h", LSTM: "ifgo", GRU: "zrn", GRUResetBefore: "zrn"}
 REFUSED: Mapping[type, str] = {  # for either library; GRUResetBefore is refused by PyTorch only
-    CoupledLSTM: "has no coupled gates; `uncoupled` gives an LSTM that computes the same",
-    PeepholeLSTM: "has no peepholes; with p_i, p_f and p_o all zero it is an LSTM",
+    CoupledLSTM: "coupled gates; `uncoupled` gives an LSTM that computes the same",
+    PeepholeLSTM: "peepholes; with p_i, p_f and p_o all zero it is an LSTM",
 }
 
 
@@ -43,7 +51,7 @@ def to_torch(cell: Cell, weights: Arrays, layer: int = 0, reverse: bool = False)
              directions of one module are joined with `|`
     Returns weight_ih (n H, I), weight_hh (n H, H), bias_ih (n H,) and bias_hh (n H,), with the suffix. Where one bias
     is enough, bias_ih holds it and bias_hh is zero; the GRU's b_hn is the last part of bias_hh.
-    Raises ValueError for a cell that PyTorch does not have, wrong shapes and missing or unknown names.
+    Raises ValueError for a cell that PyTorch does not have, wrong shapes, several dtypes and missing or unknown names.
     """
     order = _torch_order(cell)
     w, end = _checked(cell, weights), _suffix(layer, reverse)
@@ -64,12 +72,12 @@ def from_torch(cell: Cell, state: Mapping[str, object], layer: int = 0, reverse:
     state  name → NumPy array or tensor; names of other layers, or of other parts of a model, are not looked at
     The two biases of a gate are added, b_k = bias_ih + bias_hh, but for the GRU's b_n and b_hn: the reset gate stands
     between those.
-    Raises ValueError for a cell that PyTorch does not have, for wrong shapes and missing names, and for a projected
-    LSTM (proj_size).
+    Raises ValueError for a cell that PyTorch does not have, for wrong shapes and missing names, for a projected LSTM
+    (proj_size), and for another precision than float32 or float64: a state in bfloat16 or half is `.float()`.
     """
     order, end = _torch_order(cell), _suffix(layer, reverse)
     I, H, n = cell.sizes["x"], cell.sizes["h"], len(order)
-    if f"weight_hr{end}" in state:
+    if isinstance(state, Mapping) and f"weight_hr{end}" in state:
         raise ValueError(f"state: expected a layer without projection, got weight_hr{end} (proj_size)")
     shapes: dict[str, Shape] = {
         f"weight_ih{end}": (n * H, I),
@@ -77,7 +85,8 @@ def from_torch(cell: Cell, state: Mapping[str, object], layer: int = 0, reverse:
         f"bias_ih{end}": (n * H,),
         f"bias_hh{end}": (n * H,),
     }
-    W_x, W_h, first, second = (_array("state", state, name, shape, shapes) for name, shape in shapes.items())
+    require_entries("state", state, list(shapes))
+    W_x, W_h, first, second = (_from_tensor(name, state[name], shape) for name, shape in shapes.items())
     return _taken_apart(cell, order, W_x, W_h, np.stack([first, second]))
 
 
@@ -137,8 +146,8 @@ def from_keras(cell: Cell, arrays: Mapping[str, object]) -> dict[str, Array]:
         other, shape, reset_after = placements[type(cell)]
         if as_array("bias", arrays["bias"]).shape == shape:
             raise ValueError(
-                f"bias: has shape {shape}, which Keras gives a GRU with reset_after={reset_after}; "
-                f"expected cell to be {other.__name__}, got {type(cell).__name__}"
+                f"cell: expected {other.__name__}, got {type(cell).__name__}: "
+                f"a bias of shape {shape} is that of a Keras GRU with reset_after={reset_after}"
             )
     bias = require_array("bias", arrays["bias"], (2, n * H) if type(cell) is GRU else (n * H,))
     return _taken_apart(cell, order, W_x.T, W_h.T, np.atleast_2d(bias))
@@ -149,21 +158,31 @@ def other_update_gate(weights: Arrays) -> dict[str, Array]:
 
     1 − σ(a) = σ(−a), so that W_xz, W_hz and b_z change their sign. Weights of Chung et al. (2014), whose z writes, fit
     companion's cells after this; applied twice, it gives the weights back.
-    Raises ValueError when one of the three is missing.
+    Raises ValueError when one of the three is missing or has another shape.
     """
-    turned = ("W_xz", "W_hz", "b_z")
-    require_names("weights", {name: weights[name] for name in turned if name in weights}, turned)
-    return {name: -array if name in turned else array for name, array in weights.items()}
+    return {**weights, **{name: -array for name, array in _of_gate("z", weights).items()}}
 
 
 def uncoupled(weights: Arrays) -> dict[str, Array]:
     """Weights of an LSTM that computes what a CoupledLSTM does: i = 1 − f = σ(−a_f), so that gate i gets −W_f, −b_f.
 
-    Raises ValueError when a weight of the forget gate is missing.
+    Raises ValueError when a weight of the forget gate is missing or has another shape.
     """
-    forget = ("W_xf", "W_hf", "b_f")
-    require_names("weights", {name: weights[name] for name in forget if name in weights}, forget)
-    return {**weights, **{name.replace("f", "i"): -weights[name] for name in forget}}
+    forget = _of_gate("f", weights)
+    return {**weights, **forget, **{name.replace("f", "i"): -array for name, array in forget.items()}}
+
+
+def _of_gate(k: str, weights: Arrays) -> dict[str, Array]:
+    """W_xk (H, I), W_hk (H, H) and b_k (H,), as floating-point numbers: unsigned ones would wrap around under −."""
+    names = (f"W_x{k}", f"W_h{k}", f"b_{k}")
+    require_entries("weights", weights, names)
+    W_x = require_array(names[0], weights[names[0]], ("H", "I"))
+    H = len(W_x)
+    return {
+        names[0]: W_x,
+        names[1]: require_array(names[1], weights[names[1]], (H, H)),
+        names[2]: require_array(names[2], weights[names[2]], (H,)),
+    }
 
 
 def _order(cell: Cell, orders: Mapping[type, str], library: str) -> str:
@@ -171,21 +190,21 @@ def _order(cell: Cell, orders: Mapping[type, str], library: str) -> str:
     kind = type(cell)
     if kind in orders:
         return orders[kind]
-    if kind in REFUSED:
-        raise ValueError(f"cell: {kind.__name__} cannot be converted: {library} {REFUSED[kind]}")
     known = ", ".join(known.__name__ for known in orders)
+    if kind in REFUSED:
+        raise ValueError(f"cell: expected one of {known}, got {kind.__name__}; {library} has no {REFUSED[kind]}")
     raise ValueError(f"cell: expected one of {known}, got {cell!r}")
 
 
 def _torch_order(cell: Cell) -> str:
     if type(cell) is GRUResetBefore:
         raise ValueError(
-            "cell: GRUResetBefore cannot be converted: PyTorch's nn.GRU resets after the recurrent product, "
-            "r ⊙ (W_hn h), which is W_hn (r ⊙ h) only where W_hn is diagonal"
+            "cell: expected Elman, LSTM or GRU, got GRUResetBefore; PyTorch's nn.GRU resets after the recurrent "
+            "product, r ⊙ (W_hn h), which is W_hn (r ⊙ h) only where W_hn is diagonal"
         )
     order = _order(cell, TORCH_ORDER, "PyTorch")
     if isinstance(cell, Elman) and cell.activation not in (TANH, RELU):
-        raise ValueError(f"cell: PyTorch's nn.RNN has tanh and relu, got the activation {cell.activation.name}")
+        raise ValueError(f"cell: expected tanh or relu, as PyTorch's nn.RNN has, got {cell.activation.name}")
     return order
 
 
@@ -196,18 +215,16 @@ def _suffix(layer: int, reverse: bool) -> str:
 def _checked(cell: Cell, weights: Arrays) -> dict[str, Array]:
     shapes = weight_shapes(cell)
     require_names("weights", weights, list(shapes))
-    return {name: require_array(name, weights[name], shape) for name, shape in shapes.items()}
+    w = {name: require_array(name, weights[name], shape) for name, shape in shapes.items()}
+    if len({array.dtype for array in w.values()}) > 1:
+        found = ", ".join(f"{name} {array.dtype}" for name, array in w.items())
+        raise ValueError(f"weights: expected one dtype, got {found}")
+    return w
 
 
-def _array(argument: str, arrays: Mapping[str, object], name: str, shape: Shape, wanted: Iterable[str]) -> Array:
-    """One entry of a mapping that may hold others; tensors become arrays."""
-    if not isinstance(arrays, Mapping) or name not in arrays:
-        missing = [
-            wanted_name for wanted_name in wanted if not isinstance(arrays, Mapping) or wanted_name not in arrays
-        ]
-        raise ValueError(f"{argument}: expected the entries {', '.join(wanted)}; missing {', '.join(missing)}")
-    value = arrays[name]
-    return require_array(name, value.detach().cpu().numpy() if hasattr(value, "detach") else value, shape)
+def _from_tensor(name: str, value: Any, shape: Shape) -> Array:
+    """An array, or a tensor on any device."""
+    return require_array(name, value.detach().cpu() if hasattr(value, "detach") else value, shape)
 
 
 def _two_biases(w: Arrays, order: str) -> tuple[Array, Array]:

@@ -15,7 +15,7 @@ import numpy as np
 
 from companion.core.functions import cross_entropy
 from companion.core.networks import MANY_TO_MANY, Loss
-from companion.core.validation import Array, require_array, require_shape, require_size, require_tokens
+from companion.core.validation import Array, as_array, require_array, require_size, require_tokens
 
 SYMBOLS = "BTPSXVE"
 NOWHERE = -1
@@ -26,9 +26,21 @@ class Grammar:
     """A finite automaton: table[s] says which state each legal symbol leads to; the last state ends a string.
 
     S is the number of states below; symbols are numbered as in SYMBOLS.
+    Raises ValueError for other symbols and states, and where another state than the last leads nowhere.
     """
 
     table: tuple[Mapping[str, int], ...]
+
+    def __post_init__(self) -> None:
+        table, S = tuple(dict(choices) for choices in self.table), len(self.table)
+        for s, choices in enumerate(table):
+            if set(choices) - set(SYMBOLS):
+                raise ValueError(f"table[{s}]: expected symbols of {SYMBOLS}, got {', '.join(map(str, choices))}")
+            if any(require_size(f"table[{s}]", to, least=0) >= S for to in choices.values()):
+                raise ValueError(f"table[{s}]: expected states from 0 to {S - 1}, got {choices}")
+            if (not choices) != (s == S - 1):
+                raise ValueError(f"table[{s}]: expected the last state, and no other, to lead nowhere, got {choices}")
+        object.__setattr__(self, "table", table)
 
     @cached_property
     def next_state(self) -> Array:
@@ -52,7 +64,10 @@ class Grammar:
 
     @property
     def expected_length(self) -> float:
-        """Expected number of symbols of a string: m_0, where m_s = 1 + Σ_s' Q[s, s'] m_s' and m = 0 at the end."""
+        """Expected number of symbols of a string: m_0, where m_s = 1 + Σ_s' Q[s, s'] m_s' and m = 0 at the end.
+
+        Raises LinAlgError, a ValueError, where some state does not lead to the end.
+        """
         Q = self.transition_matrix[:-1, :-1]
         return float(np.linalg.solve(np.eye(len(Q)) - Q, np.ones(len(Q)))[0])
 
@@ -82,7 +97,8 @@ class Grammar:
         stopping in time after it, and the products are divided by their sum.
         Raises ValueError when no string has this length.
         """
-        finishing, B = self.finishing(require_size("length", length)), require_size("size", size)
+        length, B = require_size("length", length), require_size("size", size)
+        finishing = self.finishing(length)
         if finishing[length, 0] == 0:
             raise ValueError(f"length: expected that of a legal string, got {length}")
         tokens, state = np.empty((length, B), np.int64), np.zeros(B, np.int64)
@@ -95,7 +111,9 @@ class Grammar:
         return tokens
 
     def is_legal(self, string: str) -> bool:
-        """Whether a whole string belongs to the language."""
+        """Whether a whole string belongs to the language. Raises ValueError for what is no string."""
+        if not isinstance(string, str):
+            raise ValueError(f"string: expected a string, got {string!r}")
         s = 0
         for symbol in string:
             s = self.table[s].get(symbol, NOWHERE)
@@ -157,13 +175,13 @@ EMBEDDED_REBER = embedded(REBER)
 
 def as_tokens(string: str) -> Array:
     """Numbers of a string's symbols in SYMBOLS, (T,). Raises ValueError for other symbols and the empty string."""
-    if not string or set(string) - set(SYMBOLS):
+    if not isinstance(string, str) or not string or set(string) - set(SYMBOLS):
         raise ValueError(f"string: expected symbols of {SYMBOLS}, at least one, got {string!r}")
     return np.array([SYMBOLS.index(symbol) for symbol in string])
 
 
 def as_string(tokens: Array) -> str:
-    """The string that token numbers (T,) stand for."""
+    """The string that token numbers (T,) stand for. Raises ValueError for other numbers, and for none."""
     return "".join(SYMBOLS[k] for k in require_tokens("tokens", tokens, ("T",), len(SYMBOLS)))
 
 
@@ -171,8 +189,11 @@ def legal_first(logits: Array, legal: Array) -> Array:
     """Where every legal symbol has a larger logit than every other: (..., O) and booleans (..., O) → booleans (...).
 
     With k legal symbols: whether the k largest logits are exactly theirs. A tie between the two kinds is wrong.
+    Raises ValueError for other shapes, NaN, and for a `legal` that is not boolean.
     """
-    legal = np.asarray(legal, bool)
+    legal = as_array("legal", legal)
+    if legal.dtype != bool:
+        raise ValueError(f"legal: expected booleans, got dtype {legal.dtype}")
     logits = require_array("logits", logits, legal.shape)
     least, others = np.where(legal, logits, np.inf).min(axis=-1), np.where(legal, -np.inf, logits).max(axis=-1)
     return least > others
@@ -183,8 +204,11 @@ def clock_loss(mass: Array) -> float:
 
     mass  (T, O), sums to 1: probability that an answer is that of step t and its target is class k
     The best answer at step t is mass[t] divided by its sum; its cost is the entropy of the class, given the step.
+    In nats. Raises ValueError for entries below 0 or another sum.
     """
-    mass = require_array("mass", mass, ("T", "O"))
+    mass = require_array("mass", mass, ("T", "O")).astype(np.float64)
+    if (mass < 0).any() or abs(mass.sum() - 1) > 1e-6:
+        raise ValueError(f"mass: expected probabilities that sum to 1, got a sum of {mass.sum():.6f}")
     share = mass / np.maximum(mass.sum(axis=1, keepdims=True), np.finfo(float).tiny)
     return float(-(mass * np.log(np.where(mass > 0, share, 1))).sum())
 
@@ -225,6 +249,7 @@ class EmbeddedReber:
 
     @property
     def loss(self) -> Loss:
+        """Cross-entropy in nats, summed over the answers."""
         return cross_entropy
 
     @property
@@ -243,7 +268,7 @@ class EmbeddedReber:
 
     def batch(self, rng: np.random.Generator, size: int) -> tuple[Array, Array]:
         """Input tokens (T − 1, B), all symbols but the last, and target classes (T − 1, B), all but the first."""
-        require_size("size", size)
+        size = require_size("size", size)
         strings = self.grammar.generate_of_length(rng, len(self.grammar.generate(rng)), size)
         return strings[:-1], strings[1:]
 
@@ -252,6 +277,4 @@ class EmbeddedReber:
 
         logits (T, B, 7) for the inputs x (T, B). Raises ValueError for prefixes that are not legal.
         """
-        legal = self.grammar.legal_successors(x)
-        require_shape("logits", np.asarray(logits), legal.shape)
-        return np.asarray(legal_first(logits, legal).all(axis=0))
+        return np.asarray(legal_first(logits, self.grammar.legal_successors(x)).all(axis=0))

@@ -61,7 +61,7 @@ def counter_error_bound(n: int) -> float:
 
     In floating point each step also rounds a product and a sum of size ≤ n + 1: 2 · 2⁻⁵³ (n + 1) more, and a unit in
     the last place for σ and tanh each, 2⁻⁵² (n + 1) and 2⁻⁵². For n = 1000 all that is 2e-7, and decisions change
-    where |h_t| falls below 1/4: |c_t| = 0.2554, an error of 0.2446.
+    where |h_t| falls below 1/4: |c_t| = 0.2554, an error of 0.2446. Raises ValueError for n < 1.
     """
     n = require_size("n", n)
     unit = 2.0**-52
@@ -74,7 +74,7 @@ def latch_input(bits: Array, distractors: Array) -> Array:
 
     bits         (B,), −1 or 1: the values of the first step, which are to be stored
     distractors  (T − 1, B), from −1 to 1: the values of the other steps, which are to be ignored
-    Raises ValueError for other bits and for distractors out of range.
+    Raises ValueError for other shapes, other bits and distractors out of range.
     """
     bits = require_array("bits", bits, ("B",))
     distractors = require_array("distractors", distractors, ("T − 1", len(bits)))

@@ -1,7 +1,7 @@
 """Values as bytes and back: JSON for the structure, NumPy's own format for arrays, and never pickle.
 
 The bytes that a child sends may be anything. Decoding them runs no code, allocates no more than what arrived, and
-raises :class:`Odd` for whatever the encoder would not have written.
+raises :class:`Malformed` for whatever the encoder would not have written.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _VERSIONS = {
 }
 
 
-class Odd(Exception):
+class Malformed(Exception):
     """The bytes are not what the encoder writes."""
 
 
@@ -51,25 +51,25 @@ def decode(message: bytes) -> Any:
     """The value of these bytes.
 
     Raises:
-        Odd: when the encoder has not written them.
+        Malformed: when the encoder has not written them.
     """
     try:
         (length,) = struct.unpack_from("!I", message)
         head = json.loads(message[4 : 4 + length].decode("ascii"))
         sizes = head["arrays"]
         if set(head) != {"value", "arrays"} or not all(type(size) is int and size >= 0 for size in sizes):
-            raise Odd("another header")
+            raise Malformed("another header")
         arrays, start = [], 4 + length
         for size in sizes:
             arrays.append(_array(message[start : start + size]))
             start += size
         if start != len(message):
-            raise Odd("another length")
+            raise Malformed("another length")
         return _value(head["value"], arrays, 0)
-    except Odd:
+    except Malformed:
         raise
     except Exception as error:  # whatever the bytes make a parser do
-        raise Odd(type(error).__name__) from None
+        raise Malformed(type(error).__name__) from None
 
 
 def _tree(value: Any, arrays: list[bytes], depth: int) -> Any:
@@ -119,7 +119,7 @@ def _array(data: bytes) -> np.ndarray:
     rest = data[file.tell() :]
     count = math.prod(shape)
     if dtype.kind not in _KINDS or min(shape, default=0) < 0 or count * dtype.itemsize != len(rest):
-        raise Odd("another array")
+        raise Malformed("another array")
     flat = np.frombuffer(rest, dtype, count).copy() if count and dtype.itemsize else np.zeros(count, dtype)
     if dtype.kind == "U":
         flat.tolist()  # raises ValueError where a character is none
@@ -128,7 +128,7 @@ def _array(data: bytes) -> np.ndarray:
 
 def _value(tree: Any, arrays: list[np.ndarray], depth: int) -> Any:
     if depth > _DEEPEST:
-        raise Odd("nested too deeply")
+        raise Malformed("nested too deeply")
     if isinstance(tree, list):
         return [_value(item, arrays, depth + 1) for item in tree]
     if not isinstance(tree, dict):
@@ -139,7 +139,7 @@ def _value(tree: Any, arrays: list[np.ndarray], depth: int) -> Any:
             return tuple(_value(item, arrays, depth + 1) for item in content)
         case "dict":
             if not all(isinstance(name, str) for name, _ in content):
-                raise Odd("another dictionary")
+                raise Malformed("another dictionary")
             return {name: _value(item, arrays, depth + 1) for name, item in content}
         case "array" | "entry" if type(content) is int and 0 <= content < len(arrays):
             return arrays[content] if tag == "array" else arrays[content][()]
@@ -152,4 +152,4 @@ def _value(tree: Any, arrays: list[np.ndarray], depth: int) -> Any:
             return ...
         case "foreign" if isinstance(content, str):
             return Foreign(content[:300])
-    raise Odd(f"the tag {str(tag)[:20]!r}")
+    raise Malformed(f"the tag {str(tag)[:20]!r}")

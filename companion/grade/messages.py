@@ -7,7 +7,7 @@ from typing import Any
 
 from companion.exercises.attempts import Attempt, Endless, Foreign, Missing, Outcome, Raised, Returned
 from companion.exercises.model import Case
-from companion.grade.codec import Odd, encode
+from companion.grade.codec import Malformed, encode
 
 _LONGEST = 1000  # characters of any text about an outcome
 
@@ -61,30 +61,30 @@ def to_attempt(sent: Any, calls: int, names: Sequence[str]) -> Attempt:
         names: of the arguments.
 
     Raises:
-        Odd: when it is none, or none of so many calls.
+        Malformed: when it is none, or none of so many calls.
     """
     fields = _fields(sent, "outcomes", "again", "unfinished")
     if not isinstance(fields["outcomes"], list):
-        raise Odd("no list of outcomes")
+        raise Malformed("no list of outcomes")
     outcomes = tuple(_to_outcome(outcome, names) for outcome in fields["outcomes"])
     again = None if fields["again"] is None else _to_outcome(fields["again"], names)
     unfinished = _text(fields["unfinished"])
     whole = len(outcomes) == max(calls, 1)
     ended_early = 0 < len(outcomes) < calls and isinstance(outcomes[-1], Endless | Missing | Raised)
     if not (whole or ended_early or (not outcomes and unfinished)):
-        raise Odd("another number of outcomes")
+        raise Malformed("another number of outcomes")
     return Attempt(outcomes, again, unfinished)
 
 
 def _to_outcome(sent: Any, names: Sequence[str]) -> Outcome:
     if not isinstance(sent, dict) or not sent:
-        raise Odd("no outcome")
+        raise Malformed("no outcome")
     match next(iter(sent)):
         case "returned":
             fields = _fields(sent, "returned", "changed")
             changed = fields["changed"]
             if not isinstance(changed, list) or not all(isinstance(n, str) and n in names for n in changed):
-                raise Odd("another argument")
+                raise Malformed("another argument")
             return Returned(fields["returned"], tuple(changed))
         case "raised":
             fields = _fields(sent, "raised", "place")
@@ -92,20 +92,20 @@ def _to_outcome(sent: Any, names: Sequence[str]) -> Outcome:
         case "endless":
             fields = _fields(sent, "endless", "place")
             if type(fields["endless"]) is not float:
-                raise Odd("no seconds")
+                raise Malformed("no seconds")
             return Endless(fields["endless"], _text(fields["place"]))
         case "missing":
             return Missing(_text(_fields(sent, "missing")["missing"]))
-    raise Odd("another outcome")
+    raise Malformed("another outcome")
 
 
 def _fields(sent: Any, *names: str) -> dict[str, Any]:
     if not isinstance(sent, dict) or tuple(sent) != names:
-        raise Odd("other fields")
+        raise Malformed("other fields")
     return sent
 
 
 def _text(sent: Any) -> str:
     if not isinstance(sent, str) or len(sent) > _LONGEST:
-        raise Odd("no text, or a long one")
+        raise Malformed("no text, or a long one")
     return sent

@@ -21,7 +21,7 @@ from companion.exercises.attempts import Attempt
 from companion.exercises.model import Case
 from companion.grade import messages
 from companion.grade.code import needed
-from companion.grade.codec import LARGEST, Odd, decode, encode
+from companion.grade.codec import LARGEST, Malformed, decode, encode
 from companion.grade.confinement import Confinement, clean_environment, end, is_alive, remove
 from companion.grade.entry import begin
 from companion.grade.users import own_user
@@ -271,7 +271,7 @@ class _Child:
                     return None
                 case {"attempt": attempt, "answers": 1 | 2 as count}:
                     return messages.to_attempt(attempt, len(question.cases), tuple(names)), int(count)
-        except Odd:
+        except Malformed:
             pass
         raise self._odd()
 
@@ -314,7 +314,7 @@ class _Child:
             return decode(self._connection.recv_bytes(LARGEST))
         except (EOFError, OSError):
             raise self._ended() from None
-        except Odd:
+        except Malformed:
             raise self._odd() from None
 
     def _await(self, until: float) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from companion.core.validation import Array
+from companion.core.validation import Array, require_probabilities, require_size
 from companion.rnn.measures import LanguageModel
 from companion.rnn.vocabulary import Vocabulary
 
@@ -45,7 +45,7 @@ class Prompt:
 
 def prompts(k: int) -> list[Prompt]:
     """All prompts with k words between subject and verb. Raises ValueError for a k outside 0 … 6."""
-    if k not in BETWEEN:
+    if require_size("k", k, least=0) not in BETWEEN:
         raise ValueError(f"k: expected a whole number from 0 to {max(BETWEEN)}, got {k!r}")
     found = []
     for singular, plural in zip(SUBJECTS[::2], SUBJECTS[1::2], strict=True):
@@ -59,28 +59,33 @@ def prompts(k: int) -> list[Prompt]:
 def accuracy(model: LanguageModel, vocabulary: Vocabulary, k: int) -> float:
     """Share of the prompts after which the right form is more probable; equal probabilities count half.
 
-    Raises ValueError when a word of the prompts is not in the vocabulary.
+    Raises ValueError when a word of the prompts is not in the vocabulary, and when the model's is another.
     """
-    odds = _log_odds(model, vocabulary, k)
-    return float((np.sign(odds) + 1).mean() / 2)
+    right, wrong = _probabilities(model, vocabulary, k).T
+    return float(((right > wrong) + (right == wrong) / 2).mean())
 
 
 def sensitivity(model: LanguageModel, vocabulary: Vocabulary, k: int) -> float:
     """Mean of log p(right) − log p(wrong) over the prompts, in nats: how far the subject's number moves the verb.
 
     What the model prefers whatever the subject cancels between a prompt and its twin; 0 means that it sees no subject.
-    Raises ValueError as `accuracy` does.
+    Raises ValueError as `accuracy` does, and where a form has probability 0, whose logarithm is no number.
     """
-    return float(_log_odds(model, vocabulary, k).mean())
+    p = _probabilities(model, vocabulary, k)
+    if not p.all():
+        raise ValueError("model: expected probabilities above 0 for both forms of the verb, got 0; smooth it")
+    return float(np.log(p[:, 0] / p[:, 1]).mean())
 
 
-def _log_odds(model: LanguageModel, vocabulary: Vocabulary, k: int) -> Array:
+def _probabilities(model: LanguageModel, vocabulary: Vocabulary, k: int) -> Array:
+    """p(right) and p(wrong) after each prompt, (prompts, 2)."""
     asked = prompts(k)
     missing = {word for p in asked for word in (*p.words, p.right, p.wrong) if word not in vocabulary}
     if missing:
-        raise ValueError(f"vocabulary: expected the words of the prompts; missing {', '.join(sorted(missing))}")
-    odds = []
+        raise ValueError(f"vocabulary: expected the words of the prompts, got one without {', '.join(sorted(missing))}")
+    found = []
     for prompt in asked:
         p = model.distribution(vocabulary.encode(prompt.words)[:-1])
-        odds.append(np.log(p[vocabulary.number(prompt.right)] / p[vocabulary.number(prompt.wrong)]))
-    return np.array(odds)
+        p = require_probabilities("distribution", p, (len(vocabulary),))
+        found.append(p[[vocabulary.number(prompt.right), vocabulary.number(prompt.wrong)]])
+    return np.array(found)

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from companion.core.cell import Arrays
 from companion.core.functions import SOFTMAX, TANH, Activation
-from companion.core.validation import Array, settle_sizes
+from companion.core.validation import Array, keep_sizes
 
 Gates = Mapping[str, Activation]
 
@@ -27,7 +27,7 @@ class Elman:
     activation: Activation = TANH
 
     def __post_init__(self) -> None:
-        settle_sizes(self, inputs=1, hidden=1)
+        keep_sizes(self, inputs=1, hidden=1)
 
     @property
     def sizes(self) -> dict[str, int]:
@@ -68,7 +68,7 @@ class Jordan:
     output_activation: Activation = SOFTMAX
 
     def __post_init__(self) -> None:
-        settle_sizes(self, inputs=1, hidden=1, classes=1)
+        keep_sizes(self, inputs=1, hidden=1, classes=1)
 
     @property
     def sizes(self) -> dict[str, int]:

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
+from reprlib import repr as shortened
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -87,8 +88,10 @@ def sentences(text: str) -> tuple[tuple[str, ...], ...]:
     Everything is lower case. Remarks in square brackets go. A sentence ends at . ? or ! before a space, except after a
     title or a single letter (mr. u.s.), and at the end of a line. Tokens are words (with inner ' and -), the marks
     , ; : $ % — and `<NUM>` for a number. (Old ordinals such as "2d" lose their number and leave "d": 291 places.) The
-    mark that ends a sentence is no token: `<EOS>` says it.
+    mark that ends a sentence is no token: `<EOS>` says it. Raises ValueError for what is no string.
     """
+    if not isinstance(text, str):
+        raise ValueError(f"text: expected a string, got {shortened(text)}")
     text = _TITLE.sub(r"\1 ", _NOTE.sub(" ", text.lower()))
     cut = (tuple(map(_token, _TOKEN.findall(sentence))) for sentence in _END.split(text))
     return tuple(sentence for sentence in cut if sentence)

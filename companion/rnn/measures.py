@@ -1,17 +1,29 @@
-"""What a language model is, how well it predicts, and how far a recognised sentence is from the spoken one.
+"""What a language model is, how well it predicts, and how far recognised sentences are from the spoken ones.
 
 All logarithms are natural unless a name says bits. Every token that a model must predict counts, `<EOS>` included.
+Chapter "Language models".
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
-from typing import Protocol
+from reprlib import repr as shortened
+from typing import Any, Protocol
 
 import numpy as np
 
-from companion.core.validation import Array, require_probabilities, require_size, require_tokens
+from companion.core.validation import (
+    Array,
+    as_array,
+    require_array,
+    require_number,
+    require_probabilities,
+    require_size,
+    require_tokens,
+)
+
+Word = str | int  # a word, or its token number
 
 
 class LanguageModel(Protocol):
@@ -28,7 +40,11 @@ class LanguageModel(Protocol):
 
 
 def cross_entropy(model: LanguageModel, sequences: Sequence[Array]) -> float:
-    """Mean of −log p(w_t | …) over all tokens of a text, in nats a token. +∞ when the model excludes one of them."""
+    """Mean of −log p(w_t | …) over all tokens of a text, in nats a token. +∞ when the model excludes one of them.
+
+    sequences  token numbers (T,), each ending with `<EOS>`. Raises ValueError for a text that the model refuses, as do
+    the measures below.
+    """
     logarithms = np.concatenate(model.log_probabilities(sequences))
     return float(-logarithms.mean(dtype=np.float64))
 
@@ -43,9 +59,7 @@ def perplexity_of(probabilities: Sequence[float] | Array) -> float:
 
     Raises ValueError for an empty list or an entry outside 0 … 1.
     """
-    p = np.asarray(probabilities, np.float64)
-    if p.ndim != 1 or p.size == 0:
-        raise ValueError(f"probabilities: expected at least one, in shape (N,), got shape {p.shape}")
+    p = require_array("probabilities", probabilities, ("N",)).astype(np.float64)
     if not ((p >= 0) & (p <= 1)).all():
         raise ValueError(f"probabilities: expected numbers from 0 to 1, got {p[~((p >= 0) & (p <= 1))][0]}")
     with np.errstate(divide="ignore"):
@@ -61,15 +75,16 @@ def bits_per_character(model: LanguageModel, sequences: Sequence[Array], charact
     """All bits that a model needs for a text, divided by the text's number of characters.
 
     The one unit in which models of words and of characters can be compared, as long as both predict the same text.
+    Raises ValueError for less than one character.
     """
-    require_size("characters", characters)
+    characters, sequences = require_size("characters", characters), list(sequences)
     tokens = sum(len(sequence) for sequence in sequences)
     return bits_per_token(model, sequences) * tokens / characters
 
 
 def entropy(probabilities: Sequence[float] | Array) -> float:
     """−Σ p log p of one distribution (V,), in nats. Raises ValueError when the entries do not sum to 1."""
-    p = require_probabilities("probabilities", probabilities, ("V",))
+    p = require_probabilities("probabilities", probabilities, ("V",)).astype(np.float64)
     return float(-(p[p > 0] * np.log(p[p > 0])).sum())
 
 
@@ -80,13 +95,13 @@ def sharpen(probabilities: Sequence[float] | Array, temperature: float) -> Array
     Raises ValueError for a negative temperature and for probabilities that do not sum to 1.
     """
     p = require_probabilities("probabilities", probabilities, ("V",)).astype(np.float64)
-    if not 0 <= temperature < np.inf:
+    tau = require_number("temperature", temperature)
+    if tau < 0:
         raise ValueError(f"temperature: expected a number of at least 0, got {temperature}")
-    if temperature == 0:
+    if tau == 0:
         return np.eye(len(p))[p.argmax()]
-    with np.errstate(divide="ignore"):
-        logits = np.log(p) / temperature
-    powers = np.exp(logits - logits.max())
+    with np.errstate(divide="ignore", over="ignore"):  # log 0 = −∞; a tiny τ makes all but the largest −∞
+        powers = np.exp((np.log(p) - np.log(p.max())) / tau)
     return powers / powers.sum()
 
 
@@ -101,13 +116,15 @@ def sample(
 
     Tokens in `barred` are never written, for example `<UNK>`: the others share their probability in proportion.
     Returns the token numbers (T,), `<EOS>` included unless `most` came first.
+    Raises ValueError for a temperature below 0, tokens outside the vocabulary, and when all that has a probability
+    is barred.
     """
-    require_size("most", most)
+    most, never = require_size("most", most), as_array("barred", barred)
     written: list[int] = []
     while len(written) < most:
         p = require_probabilities("distribution", model.distribution(written), ("V",)).astype(np.float64)
-        if len(barred):
-            p[require_tokens("barred", barred, ("N",), len(p))] = 0
+        if never.size:
+            p[require_tokens("barred", never, ("N",), len(p))] = 0
         if not p.any():
             raise ValueError(f"barred: expected a token with a probability to be left over, got {tuple(barred)}")
         written.append(int(rng.choice(len(p), p=sharpen(p / p.sum(), temperature))))
@@ -123,18 +140,21 @@ class Alignment:
     Each pair holds a word of the reference and one of the hypothesis; None stands opposite a deleted or inserted word.
     """
 
-    pairs: tuple[tuple[Hashable | None, Hashable | None], ...]
+    pairs: tuple[tuple[Word | None, Word | None], ...]
 
     @property
     def substitutions(self) -> int:
+        """How many words stand opposite another one."""
         return sum(r is not None and h is not None and r != h for r, h in self.pairs)
 
     @property
     def deletions(self) -> int:
+        """How many words of the reference stand opposite a gap."""
         return sum(h is None for _, h in self.pairs)
 
     @property
     def insertions(self) -> int:
+        """How many words of the hypothesis stand opposite a gap."""
         return sum(r is None for r, _ in self.pairs)
 
     @property
@@ -159,42 +179,118 @@ class Alignment:
         return "\n".join((name + " ".join(row)).rstrip() for name, row in zip(names, rows, strict=True))
 
 
-def align(reference: Sequence[Hashable], hypothesis: Sequence[Hashable]) -> Alignment:
+def align(reference: Iterable[Word], hypothesis: Iterable[Word]) -> Alignment:
     """Align two sequences of words with the fewest substitutions, deletions and insertions (each costs 1).
 
-    Where several alignments are as short, the one is taken that, read from the end, prefers a match or substitution to
-    a deletion and a deletion to an insertion. Raises ValueError for an empty reference (the rate divides by its length)
-    and for a string, which would be compared letter by letter.
+    Words are strings without spaces, or token numbers. Where several alignments are as short, the one is taken that,
+    read from the end, prefers a match or substitution to a deletion and a deletion to an insertion.
+    Raises ValueError for an empty reference (the rate divides by its length), for a string, which would be compared
+    letter by letter, and for strings with spaces, which are sentences.
     """
-    for name, words in (("reference", reference), ("hypothesis", hypothesis)):
-        if isinstance(words, str):
-            raise ValueError(f"{name}: expected a sequence of words, got one string; split it: {words!r}.split()")
-        if None in words:
-            raise ValueError(f"{name}: expected words, got None, which stands for a gap in an alignment")
-    if len(reference) == 0:
+    said, heard = _words("reference", reference), _words("hypothesis", hypothesis)
+    if not said:
         raise ValueError("reference: expected at least one word, got none; the error rate divides by its length")
-    R, H = len(reference), len(hypothesis)
-    cost = np.zeros((R + 1, H + 1), np.int64)  # cost[i, j]: fewest edits between the first i and the first j words
-    cost[:, 0], cost[0, :] = np.arange(R + 1), np.arange(H + 1)
-    for i in range(1, R + 1):
-        for j in range(1, H + 1):
-            differ = reference[i - 1] != hypothesis[j - 1]
-            cost[i, j] = min(cost[i - 1, j - 1] + differ, cost[i - 1, j] + 1, cost[i, j - 1] + 1)
-    pairs: list[tuple[Hashable | None, Hashable | None]] = []
-    i, j = R, H
+    r, h = _numbered(said, heard)
+    cost = np.empty((len(r) + 1, len(h) + 1), np.int32)  # cost[i, j]: edits between the first i and the first j words
+    for i, row in enumerate(_cost_rows(r, h)):
+        cost[i] = row
+    pairs: list[tuple[Word | None, Word | None]] = []
+    i, j = len(r), len(h)
     while i or j:
-        if i and j and cost[i, j] == cost[i - 1, j - 1] + (reference[i - 1] != hypothesis[j - 1]):
+        if i and j and cost[i, j] == cost[i - 1, j - 1] + (r[i - 1] != h[j - 1]):
             i, j = i - 1, j - 1
-            pairs.append((reference[i], hypothesis[j]))
+            pairs.append((said[i], heard[j]))
         elif i and cost[i, j] == cost[i - 1, j] + 1:
             i -= 1
-            pairs.append((reference[i], None))
+            pairs.append((said[i], None))
         else:
             j -= 1
-            pairs.append((None, hypothesis[j]))
+            pairs.append((None, heard[j]))
     return Alignment(tuple(reversed(pairs)))
 
 
-def word_error_rate(reference: Sequence[Hashable], hypothesis: Sequence[Hashable]) -> float:
-    """(substitutions + deletions + insertions) / length of the reference. See `align`."""
-    return align(reference, hypothesis).error_rate
+Sentences = Iterable[Word] | Iterable[Iterable[Word]]
+
+
+def word_error_rate(reference: Sentences, hypothesis: Sentences) -> float:
+    """(substitutions + deletions + insertions) / words of the reference, of one sentence or of a corpus.
+
+    A sentence is a list of words, as for `align`. A corpus is a list of sentences, each a list of words, the same
+    number in both: all errors are divided by all words of the reference, so that long sentences count for more than
+    short ones. In a corpus some sentences may be empty.
+    Raises ValueError for a reference without words, another number of sentences, and strings that are not split.
+    """
+    said, heard = _listed("reference", reference), _listed("hypothesis", hypothesis)
+    if not any(_is_sentence(part) for part in (*said, *heard)):
+        pairs = [(_words("reference", said), _words("hypothesis", heard))]
+    elif len(said) != len(heard):
+        raise ValueError(f"hypothesis: expected as many sentences as the reference, {len(said)}, got {len(heard)}")
+    else:
+        pairs = [
+            (_words(f"reference[{i}]", r), _words(f"hypothesis[{i}]", h))
+            for i, (r, h) in enumerate(zip(said, heard, strict=True))
+        ]
+    words = sum(len(r) for r, _ in pairs)
+    if not words:
+        raise ValueError("reference: expected at least one word, got none; the error rate divides by their number")
+    return sum(_edits(*_numbered(r, h)) for r, h in pairs) / words
+
+
+def _listed(name: str, value: Any) -> tuple[Any, ...]:
+    if isinstance(value, str | bytes):
+        raise ValueError(f"{name}: expected a sequence of words, got one string; split it: {shortened(value)}.split()")
+    if hasattr(value, "__array__"):
+        value = as_array(name, value).tolist()
+    if isinstance(value, Set | Mapping) or not hasattr(value, "__iter__"):
+        raise ValueError(f"{name}: expected a sequence of words, got {shortened(value)}")
+    return tuple(value)
+
+
+def _is_sentence(part: object) -> bool:
+    return hasattr(part, "__iter__") and not isinstance(part, str | bytes)
+
+
+def _words(name: str, value: Iterable[Word]) -> tuple[Word, ...]:
+    """The words of one sentence; ValueError for whatever is no word."""
+    words = _listed(name, value)
+    for word in words:
+        if isinstance(word, str):
+            if word.split() != [word] and not (len(word) == 1 and word.isspace()):  # a space among single letters
+                raise ValueError(
+                    f"{name}: expected words without spaces, got {word!r}; pass s.split() for a sentence s"
+                )
+        elif word is None:
+            raise ValueError(f"{name}: expected words, got None, which stands for a gap in an alignment")
+        elif not isinstance(word, int | np.integer) or isinstance(word, bool):
+            raise ValueError(f"{name}: expected words or token numbers, got {shortened(word)}")
+    return words
+
+
+def _numbered(reference: tuple[Word, ...], hypothesis: tuple[Word, ...]) -> tuple[Array, Array]:
+    """A number for each different word, so that NumPy can compare them."""
+    numbers: dict[Word, int] = {}
+    r, h = ([numbers.setdefault(word, len(numbers)) for word in words] for words in (reference, hypothesis))
+    return np.array(r, np.int32), np.array(h, np.int32)
+
+
+def _cost_rows(r: Array, h: Array) -> Iterable[Array]:
+    """cost[i, :] for i = 0 … R: the fewest edits between the first i words of one and the first j of the other.
+
+    A whole row at a time: cost[i, j] is the smallest of from_above[k] + (j − k) over k ≤ j, since from the best entry
+    that comes from the row above all further words are inserted; it is the running minimum of from_above − k, plus j.
+    """
+    j = np.arange(len(h) + 1, dtype=np.int32)
+    row = j
+    yield row
+    for word in r:
+        from_above = row + 1  # deleted
+        np.minimum(from_above[1:], row[:-1] + (h != word), out=from_above[1:])  # substituted, or the same
+        row = np.minimum.accumulate(from_above - j) + j
+        yield row
+
+
+def _edits(r: Array, h: Array) -> int:
+    """Levenshtein's distance (1966): the fewest edits between two arrays of numbers."""
+    for row in _cost_rows(r, h):
+        last = row
+    return int(last[-1])

@@ -479,3 +479,8 @@ def test_what_has_no_known_bound_is_refused():
         norm_bounds(tape)
     with pytest.raises(ValueError, match=r"W_hh: expected shape \(2, 2\), got \(2, 3\)"):
         vanishing_factor(np.ones((2, 3)), TANH)
+
+
+def test_a_power_that_overflows_is_named():
+    with pytest.raises(ValueError, match=r"W\^2000: expected finite numbers, got inf"):
+        modes(np.diag([2.0, 0.5])).power(2000)

@@ -139,3 +139,25 @@ def test_bad_input_is_named():
         contributions(tape, {"h": np.zeros((3, 2, 3))})
     with pytest.raises(ValueError, match="da: expected the entries h; missing h"):
         contributions(tape, {})
+
+
+def test_what_einsum_would_stretch_is_refused():
+    """One step or one sequence is not all of them."""
+    h, x, d = np.ones((4, 2, 3)), np.ones((3, 2, 2)), np.ones((3, 2, 5))
+    for call, message in (
+        (lambda: bp4v(d[:, :1], h), r"h: expected shape \(4, 1, H\), got \(4, 2, 3\)"),
+        (lambda: bp4v(d[:1], h), r"h: expected shape \(2, 1, H\)|h: expected shape \(2, 2, H\), got \(4, 2, 3\)"),
+        (lambda: bp4v(d, h[1:]), r"h: expected shape \(4, 2, H\), got \(3, 2, 3\)"),
+        (lambda: bp4w(h[:, :1], h), r"h: expected shape \(4, 1, 3\), got \(4, 2, 3\)"),
+        (lambda: bp4u(h, x[:, :1]), r"x: expected shape \(3, 2, I\), got \(3, 1, 2\)"),
+        (lambda: bp2({"W_hy": np.ones((5, 3))}, d[0], h[1, :1]), r"slopes_T: expected shape \(2, 3\), got \(1, 3\)"),
+        (lambda: bp2({}, d[0], h[1]), "weights: expected the entries W_hy; missing W_hy, got none"),
+        (lambda: bp2({"W_hy": np.ones((3, 5))}, d[0], h[1]), r"dlogits_T: expected shape \(B, 3\), got \(2, 5\)"),
+        (
+            lambda: bp2t({"W_hh": np.ones((3, 2)), "W_hy": np.ones((5, 3))}, h[2], d[0], h[1]),
+            r"W_hh: expected shape \(2, 2\), got \(3, 2\)",
+        ),
+        (lambda: bp3(h[0]), r"deltas: expected shape \(T, B, n\), got \(2, 3\)"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            call()

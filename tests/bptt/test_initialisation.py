@@ -56,7 +56,9 @@ def test_spectral_radius_is_met_and_directions_stay(H, seed, radius):
     np.testing.assert_allclose(scaled * np.abs(np.linalg.eigvals(W)).max(), W * radius, atol=1e-9)
 
 
-def test_the_dtype_of_w_stays():
+def test_the_dtype_of_w_stays_and_its_range_is_enough():
+    large = with_spectral_radius(np.full((2, 2), 3e38, np.float32), 1)  # whose radius, 6e38, is no float32
+    assert large.dtype == np.float32 and large == pytest.approx(np.full((2, 2), 0.5))
     assert with_spectral_radius(np.eye(2, dtype=np.float32), 0.5).dtype == np.float32
 
 
@@ -128,3 +130,11 @@ def test_what_has_no_such_gate_is_named():
         chrono(gated_weights(LSTM), 1, np.random.default_rng(0))
     with pytest.raises(ValueError, match="bias: expected a finite number, got nan"):
         with_forget_bias(gated_weights(LSTM), np.nan)
+
+
+def test_whole_numbers_as_biases_do_not_cut_what_is_set():
+    assert with_forget_bias({"b_f": np.zeros(2, np.int8)}, 2.5)["b_f"].tolist() == [2.5, 2.5]
+    rng = np.random.default_rng(0)
+    drawn = chrono({"b_f": np.zeros(50, np.int8), "b_i": np.zeros(50, np.int8)}, 100, rng)
+    assert drawn["b_f"].dtype == np.float64 and (drawn["b_f"] % 1 != 0).any()
+    np.testing.assert_array_equal(drawn["b_i"], -drawn["b_f"])

@@ -173,6 +173,15 @@ def test_accuracy_counts_largest_logits():
         accuracy(np.zeros((1, 2, 3)), np.array([0, 1]))
 
 
+def test_an_accuracy_of_nan_or_of_no_classes_is_refused():
+    with pytest.raises(ValueError, match="logits: expected finite numbers, got nan"):
+        accuracy(np.full((1, 1, 2), np.nan), np.array([[0]]))
+    with pytest.raises(ValueError, match="targets: expected token numbers from 0 to 1, got 2"):
+        accuracy(np.zeros((1, 1, 2)), np.array([[2]]))
+    with pytest.raises(ValueError, match="targets: expected finite numbers, got nan"):
+        AddingProblem1997(20).correct(np.zeros((1, 2)), np.full((1, 2), np.nan))
+
+
 def test_bad_input_is_named():
     with pytest.raises(ValueError, match="steps: expected a whole number of at least 2, got 1"):
         AddingProblem(1)

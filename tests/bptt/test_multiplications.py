@@ -41,3 +41,11 @@ def test_the_counted_computation_gives_the_right_numbers():
 def test_what_cannot_be_counted_is_refused():
     with pytest.raises(TypeError):
         count_multiplications(lambda u: u / 2, np.ones(2))
+
+
+def test_arguments_are_numbers():
+    for strange in (["1.5"], np.ma.array([1.0, 2.0], mask=[True, False]), (x for x in [1.0]), np.ones(2, np.float16)):
+        with pytest.raises(ValueError, match=r"^arguments\[1\]: expected "):
+            count_multiplications(np.outer, np.ones(2), strange)
+        with pytest.raises(ValueError, match=r"^arguments\[0\]\['W'\]: expected "):
+            count_multiplications(lambda w: w, {"W": strange})

@@ -235,5 +235,10 @@ def test_refusals_name_the_argument():
         rtrl(Elman(3, 5, SOFTMAX), weights, x, targets)
     with pytest.raises(ValueError, match=r"x_t: expected shape \(2, 3\), got \(3,\)"):
         advance(cell, weights, start(cell, h_0), x[0, 0])
+    for name, shape in (("b_h", (1,)), ("W_xh", (1, 3)), ("W_hh", (5, 1))):  # what a sum would stretch
+        with pytest.raises(ValueError, match=rf"{name}: expected shape .*, got \({shape[0]},"):
+            advance(cell, weights | {name: np.zeros(shape)}, start(cell, h_0), x[0])
+    with pytest.raises(ValueError, match="weights: expected the entries W_xh, W_hh, b_h; missing b_h, got W_xh, W_hh"):
+        advance(cell, {name: weights[name] for name in ("W_xh", "W_hh")}, start(cell, h_0), x[0])
     with pytest.raises(ValueError, match=r"dh: expected shape \(2, 5\), got \(5,\)"):
         gradients(start(cell, h_0), h_0[0])

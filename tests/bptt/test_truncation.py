@@ -64,7 +64,7 @@ def test_windows_by_hand():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ((5, 3, 2), "k2: expected at least k1 = 3, so that every loss is sent back; got 2"),
+        ((5, 3, 2), "k2: expected at least k1 = 3, so that every loss is sent back, got 2"),
         ((5, 0, 2), "k1: expected a whole number of at least 1, got 0"),
         ((5, 1, 2.0), "k2: expected a whole number of at least 1, got 2.0"),
         ((0, 1, 2), "T: expected a whole number of at least 1, got 0"),
@@ -269,3 +269,18 @@ def test_targets_need_a_row_a_step():
     ):
         with pytest.raises(ValueError, match=r"targets: expected shape \(4, B\), got \(3, 2\)"):
             run(targets[:3])
+
+
+def test_a_window_is_within_the_sequence():
+    with pytest.raises(ValueError, match="first: expected a whole number of at least 1, got 0"):
+        Window(0, 2, 1)
+    with pytest.raises(ValueError, match="last: expected a whole number of at least 3, got 2"):
+        Window(3, 2, 1)
+    with pytest.raises(ValueError, match="answers: expected a whole number of at least 1, got 0"):
+        Window(1, 2, 0)
+
+
+def test_inputs_without_a_batch_are_refused():
+    cell, weights, _, targets, _ = problem(3, seed=0)
+    with pytest.raises(ValueError, match=r"x: expected shape \(T, B, I\), or \(T, B\) for tokens, got \(3,\)"):
+        truncated_gradients(cell, weights, np.zeros(3), targets, 1, 2)

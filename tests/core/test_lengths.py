@@ -96,6 +96,26 @@ def test_gradients_with_lengths_are_those_that_central_differences_measure(name)
     check_gradients(loss, arguments, claimed, bound=1e-8)
 
 
+@pytest.mark.parametrize("name", EVERY_CELL)
+def test_a_sequence_without_steps_keeps_its_initial_state(name):
+    """What a loss sees of it is the initial state, and no weight learns from it."""
+    rng = np.random.default_rng(4)
+    cell = EVERY_CELL[name](3, 2)
+    w, x = initial_weights(weight_shapes(cell), rng, 1.0), rng.normal(size=(4, 2, 3))
+    initial = {state: rng.normal(size=(2, cell.sizes[state])) for state in cell.state}
+    h, tape = forward(cell, w, x, initial, lengths=[4, 0])
+    _, alone = forward(cell, w, x[:, :1], {state: value[:1] for state, value in initial.items()})
+    d = {output: rng.normal(size=tape[output].shape) for output in cell.outputs if output in cell.state}
+    gradients, expected = backward(tape, d), backward(alone, {state: rows[:, :1] for state, rows in d.items()})
+    for state in cell.state:
+        np.testing.assert_array_equal(tape[state][:, 1], np.tile(initial[state][1], (5, 1)))
+        np.testing.assert_allclose(tape[state][:, 0], alone[state][:, 0], atol=1e-13)
+        seen = d[state][:, 1].sum(axis=0) if state in d else 0
+        np.testing.assert_allclose(gradients[f"d{state}_0"][1], seen, atol=1e-13)
+    for weight in w:
+        np.testing.assert_allclose(gradients[weight], expected[weight], atol=1e-12, err_msg=weight)
+
+
 def test_full_lengths_are_no_lengths():
     rng = np.random.default_rng(2)
     cell = LSTM(3, 2)

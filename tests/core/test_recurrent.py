@@ -184,7 +184,7 @@ X = np.zeros((4, 1, 3))
     [
         (np.zeros((4, 3)), None, r"x: expected shape \(T, B, 3\), got \(4, 3\)"),
         (np.zeros((4, 1, 2)), None, r"x: expected shape \(T, B, 3\), got \(4, 1, 2\)"),
-        (np.zeros((0, 1, 3)), None, r"x: is empty, shape \(0, 1, 3\)"),
+        (np.zeros((0, 1, 3)), None, r"x: expected at least one entry along every axis, got shape \(0, 1, 3\)"),
         (np.zeros((4, 1, 3), np.float32), None, "x: expected dtype float64 like the weights, got float32"),
         (np.full((4, 1, 3), np.nan), None, r"x: expected finite numbers, got nan at index \(0, 0, 0\)"),
         (np.full((4, 1), 3), None, r"x: expected token numbers from 0 to 2, got 3 at index \(0, 0\)"),

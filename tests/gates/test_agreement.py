@@ -206,3 +206,24 @@ def test_bad_input_is_named():
         Agreement(0, 3).questions(np.random.default_rng(0), -1, 5)
     with pytest.raises(ValueError, match="k: expected a whole number of at least 0, got -1"):
         task.last_noun_accuracy(-1)
+    with pytest.raises(ValueError, match="pairs: expected a whole number of at least 1, got 0"):
+        Agreement(0, 3).questions(np.random.default_rng(0), 1, 0)
+
+
+def test_verbs_are_numbers_and_no_mask():
+    """As booleans they would choose from the verbs instead of naming them."""
+    x, verbs = beginnings(np.random.default_rng(0), 3, 2)
+    with pytest.raises(ValueError, match=r"verbs: expected integers \(token numbers\), got dtype bool"):
+        whole(x, np.array([True, True]))
+    with pytest.raises(ValueError, match="verbs: expected token numbers from 0 to 1, got -1"):
+        whole(x, verbs - 1 - verbs)
+    with pytest.raises(ValueError, match=r"verbs: expected shape \(2,\), got \(1,\)"):
+        whole(x, verbs[:1])
+    with pytest.raises(ValueError, match=f"model: expected one of {len(VOCABULARY)} tokens, got one of 3"):
+        accuracy(Reader(0, vocabulary_size=3), x, verbs)
+
+
+def test_changing_what_patterns_gave_changes_nothing():
+    expected = task.word_counts(7)
+    task.patterns(7).clear()
+    np.testing.assert_array_equal(task.word_counts(7), expected)

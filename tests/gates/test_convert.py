@@ -279,18 +279,18 @@ FROM = {"from_torch": from_torch, "from_keras": from_keras}
 def test_a_cell_that_the_library_lacks_is_refused_with_the_reason(convert):
     torch_s = convert in (to_torch, torch_layer, from_torch)
     for cell, reason in {
-        CoupledLSTM(2, 3): "CoupledLSTM cannot be converted: .* has no coupled gates; `uncoupled` gives an LSTM",
-        PeepholeLSTM(2, 3): "PeepholeLSTM cannot be converted: .* has no peepholes; with p_i, p_f and p_o all zero",
+        CoupledLSTM(2, 3): "cell: expected one of Elman, .*, got CoupledLSTM; .* has no coupled gates; `uncoupled`",
+        PeepholeLSTM(2, 3): "cell: expected one of Elman, .*, got PeepholeLSTM; .* has no peepholes; with p_i",
         Jordan(2, 3, 4): "cell: expected one of Elman, LSTM, GRU.*, got Jordan",
     }.items():
         with pytest.raises(ValueError, match=reason):
             convert(cell, {})
     if torch_s:
         with pytest.raises(
-            ValueError, match=r"nn.GRU resets after the recurrent product, .* only where W_hn is diagonal"
+            ValueError, match=r"cell: expected .*, got GRUResetBefore; .* resets after .* where W_hn is diagonal"
         ):
             convert(GRUResetBefore(2, 3), {})
-        with pytest.raises(ValueError, match=r"nn.RNN has tanh and relu, got the activation sigmoid"):
+        with pytest.raises(ValueError, match=r"cell: expected tanh or relu, as PyTorch's nn.RNN has, got sigmoid"):
             convert(Elman(2, 3, SIGMOID), {})
 
 
@@ -327,15 +327,17 @@ def test_a_state_that_does_not_fit_the_cell_is_refused():
     with pytest.raises(ValueError, match=r"weight_ih_l0: expected shape \(9, 2\), got \(12, 2\)"):
         from_torch(cell, state | {"weight_ih_l0": np.zeros((12, 2))})
     with pytest.raises(
-        ValueError, match=r"state: expected the entries .*; missing weight_ih_l1, weight_hh_l1, bias_ih_l1"
+        ValueError, match=r"state: expected the entries .*; missing bias_hh_l1, bias_ih_l1, .*, got none"
     ):
         from_torch(cell, state, layer=1)
-    with pytest.raises(ValueError, match=r"missing weight_ih_l0_reverse"):
+    with pytest.raises(ValueError, match=r"missing .*, weight_ih_l0_reverse, got none"):
         from_torch(cell, state, reverse=True)
+    with pytest.raises(ValueError, match=r"state: expected a mapping with the entries weight_ih_l0, .*, got GRU"):
+        from_torch(cell, torch.nn.GRU(2, 3))
     with pytest.raises(ValueError, match=r"layer: expected a whole number of at least 0, got -1"):
         from_torch(cell, state, layer=-1)
     without = torch.nn.GRU(2, 3, bias=False).state_dict()
-    with pytest.raises(ValueError, match=r"missing bias_ih_l0, bias_hh_l0$"):
+    with pytest.raises(ValueError, match=r"missing bias_hh_l0, bias_ih_l0, got weight_ih_l0, weight_hh_l0$"):
         from_torch(cell, without)
     with pytest.raises(ValueError, match=r"expected a layer without projection, got weight_hr_l0"):
         from_torch(LSTM(2, 3), torch.nn.LSTM(2, 3, proj_size=2).state_dict())
@@ -343,13 +345,63 @@ def test_a_state_that_does_not_fit_the_cell_is_refused():
         from_torch(cell, state | {"bias_hh_l0": np.full(9, np.nan)})
 
 
+@pytest.mark.parametrize("kind", IN_TORCH)
+def test_a_state_need_not_lie_in_memory_as_pytorch_makes_it(kind):
+    cell = kind(2, 3)
+    state = to_torch(cell, random_weights(cell, np.random.default_rng(0)))
+    expected = from_torch(cell, state)
+    tensors = {name: torch.from_numpy(array) for name, array in state.items()}
+    for other in (
+        {
+            name: tensor.T.clone().T if tensor.ndim == 2 else tensor.repeat(2, 1).T[:, 1]
+            for name, tensor in tensors.items()
+        },
+        {name: torch.nn.Parameter(tensor) for name, tensor in tensors.items()},
+        {name: array.astype(">f8") for name, array in state.items()},
+        {name: np.asfortranarray(array) for name, array in state.items()},
+    ):
+        assert_same(from_torch(cell, other), expected)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.half])
+def test_a_state_of_half_precision_is_to_be_widened_first(dtype):
+    layer = torch.nn.LSTM(2, 3, dtype=dtype)
+    with pytest.raises(ValueError, match=r"weight_ih_l0: expected .*, got .*; pass float32 or float64$"):
+        from_torch(LSTM(2, 3), layer.state_dict())
+    assert from_torch(LSTM(2, 3), layer.float().state_dict())["W_xi"].dtype == np.float32
+
+
+@pytest.mark.parametrize("convert", [to_torch, to_keras, torch_layer])
+def test_weights_of_two_precisions_are_refused(convert):
+    cell = LSTM(2, 3)
+    w = random_weights(cell, np.random.default_rng(0))
+    with pytest.raises(ValueError, match="weights: expected one dtype, got .* b_f float32"):
+        convert(cell, w | {"b_f": w["b_f"].astype(np.float32)})
+
+
+def test_weights_of_another_byte_order_reach_pytorch():
+    cell = LSTM(2, 3)
+    w = random_weights(cell, np.random.default_rng(0))
+    swapped = {name: array.astype(">f8") for name, array in w.items()}
+    assert_same(from_torch(cell, torch_layer(cell, swapped).state_dict()), w)
+
+
+def test_turning_a_gate_of_unsigned_weights_does_not_wrap_around():
+    w = {"W_xz": np.ones((2, 3), np.uint8), "W_hz": np.ones((2, 2), np.uint8), "b_z": np.ones(2, np.uint8)}
+    assert all((array == -1).all() for array in other_update_gate(w).values())
+    forget = {name.replace("z", "f"): array for name, array in w.items()}
+    assert all((uncoupled(forget)[name] == -1).all() for name in ("W_xi", "W_hi", "b_i"))
+    with pytest.raises(ValueError, match=r"W_hz: expected shape \(2, 2\), got \(2, 3\)"):
+        other_update_gate(w | {"W_hz": w["W_xz"]})
+
+
 def test_arrays_of_keras_that_do_not_fit_the_cell_are_refused():
     rng = np.random.default_rng(0)
     after, before = (to_keras(cell, random_weights(cell, rng)) for cell in (GRU(2, 3), GRUResetBefore(2, 3)))
-    with pytest.raises(ValueError, match=r"bias: has shape \(9,\), .*reset_after=False; .* GRUResetBefore, got GRU$"):
+    with pytest.raises(ValueError, match=r"cell: expected GRUResetBefore, got GRU: a bias .* \(9,\) .*=False"):
         from_keras(GRU(2, 3), before)
     with pytest.raises(
-        ValueError, match=r"bias: has shape \(2, 9\), .*reset_after=True; .* be GRU, got GRUResetBefore"
+        ValueError, match=r"cell: expected GRU, got GRUResetBefore: a bias of shape \(2, 9\) .*reset_after=True"
     ):
         from_keras(GRUResetBefore(2, 3), after)
     with pytest.raises(ValueError, match=r"bias: expected shape \(2, 9\), got \(2, 8\)"):
@@ -361,9 +413,9 @@ def test_arrays_of_keras_that_do_not_fit_the_cell_are_refused():
 
 
 def test_the_gates_to_be_turned_must_be_there():
-    with pytest.raises(ValueError, match="weights: .* missing W_xz, b_z"):
+    with pytest.raises(ValueError, match="weights: .* missing W_xz, b_z, got W_hz$"):
         other_update_gate({"W_hz": np.eye(2)})
-    with pytest.raises(ValueError, match="weights: .* missing W_hf$"):
+    with pytest.raises(ValueError, match="weights: .* missing W_hf, got W_xf, b_f$"):
         uncoupled({"W_xf": np.eye(2), "b_f": np.zeros(2)})
 
 

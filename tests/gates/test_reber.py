@@ -15,6 +15,7 @@ from companion.gates.reber import (
     REBER,
     SYMBOLS,
     EmbeddedReber,
+    Grammar,
     _expected_answers,
     as_string,
     as_tokens,
@@ -243,6 +244,46 @@ def test_another_grammar_can_be_embedded():
     string = twice.generate(np.random.default_rng(6))
     assert EMBEDDED_REBER.is_legal(string[2:-2]) and string[1] == string[-2]
     assert twice.expected_length == pytest.approx(16, abs=1e-12)
+
+
+def test_what_is_no_string_of_symbols_is_refused_not_illegal():
+    for strange in (b"BTXSE", list("BTXSE"), iter("BTXSE"), 3):
+        with pytest.raises(ValueError, match="string: expected a string, got "):
+            REBER.is_legal(strange)
+        with pytest.raises(ValueError, match="string: expected symbols of BTPSXVE, at least one, got "):
+            as_tokens(strange)
+    assert not REBER.is_legal("") and not REBER.is_legal("BQ")
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        (({"Z": 1}, {}), r"table\[0\]: expected symbols of BTPSXVE, got Z"),
+        (({"B": 2}, {}), r"table\[0\]: expected states from 0 to 1, got {'B': 2}"),
+        (({"B": -1}, {}), r"table\[0\]: expected a whole number of at least 0, got -1"),
+        (({"B": 1}, {"E": 0}), r"table\[1\]: expected the last state, and no other, to lead nowhere, got {'E': 0}"),
+        (({"B": 1, "T": 2}, {}, {}), r"table\[1\]: expected the last state, and no other, to lead nowhere"),
+    ],
+)
+def test_a_table_that_is_no_grammar_is_refused(table, message):
+    with pytest.raises(ValueError, match=message):
+        Grammar(table)
+
+
+def test_a_grammar_does_not_follow_changes_of_the_table_it_was_given():
+    table = ({"B": 1}, {})
+    grammar = Grammar(table)
+    table[0]["T"] = 0
+    assert grammar.is_legal("B") and not grammar.is_legal("TB")
+
+
+def test_legal_symbols_are_booleans_and_a_mass_sums_to_one():
+    with pytest.raises(ValueError, match="legal: expected booleans, got dtype int64"):
+        legal_first(np.zeros((1, 3)), np.array([[0, 2, 0]]))
+    with pytest.raises(ValueError, match="mass: expected probabilities that sum to 1, got a sum of 2.000000"):
+        clock_loss(np.ones((1, 2)))
+    with pytest.raises(ValueError, match="mass: expected probabilities that sum to 1"):
+        clock_loss(np.array([[1.5, -0.5]]))
 
 
 def test_bad_input_is_named():

@@ -1,4 +1,4 @@
-"""What children send is data: all comes back as it was sent, and bytes from a stranger raise Odd, nothing else."""
+"""What children send is data: all comes back as it was sent, and bytes from a stranger raise Malformed alone."""
 
 import io
 import json
@@ -14,7 +14,7 @@ from hypothesis.extra import numpy as hnp
 from companion.exercises.attempts import Attempt, Endless, Foreign, Missing, Raised, Returned
 from companion.exercises.model import Case
 from companion.grade import messages
-from companion.grade.codec import LARGEST, Odd, decode, encode
+from companion.grade.codec import LARGEST, Malformed, decode, encode
 
 KINDS = st.one_of(
     hnp.boolean_dtypes(),
@@ -70,7 +70,7 @@ def test_an_array_that_comes_back_can_be_written_to():
 
 @given(st.binary(max_size=60))
 def test_any_bytes_raise_odd(data):
-    with pytest.raises(Odd):
+    with pytest.raises(Malformed):
         decode(data)
 
 
@@ -81,7 +81,7 @@ def test_changed_bytes_raise_odd_or_give_a_value(value, data):
     message[place] = data.draw(st.integers(0, 255))
     try:
         decode(bytes(message))
-    except Odd:
+    except Malformed:
         pass
 
 
@@ -131,7 +131,7 @@ class Bomb:
     ],
 )
 def test_crafted_messages_are_odd(message):
-    with pytest.raises(Odd):
+    with pytest.raises(Malformed):
         decode(message)
     assert not Bomb.ran
 
@@ -196,7 +196,7 @@ def test_no_attempt_is_odd(change):
     sent = messages.from_attempt(Attempt((Returned(1.0), Returned(2.0)), Returned(1.0)))
     assert messages.to_attempt(sent, 2, ("x",)).outcomes[1] == Returned(2.0)
     change(sent)
-    with pytest.raises(Odd):
+    with pytest.raises(Malformed):
         messages.to_attempt(sent, 2, ("x",))
 
 

@@ -67,5 +67,37 @@ def test_an_ngram_that_cannot_see_the_subject_is_right_on_half(n):
 def test_bad_requests_name_the_argument():
     with pytest.raises(ValueError, match="k: expected a whole number from 0 to 6, got 7"):
         prompts(7)
-    with pytest.raises(ValueError, match="vocabulary: expected the words of the prompts; missing .*are"):
+    with pytest.raises(ValueError, match="vocabulary: expected the words of the prompts, got one without .*are"):
         accuracy(Grammarian(errs=False), Vocabulary((EOS, UNK, "the", "is")), 0)
+
+
+@dataclass(frozen=True)
+class Certain:
+    """Gives all probability to one token."""
+
+    token: str
+
+    def distribution(self, context):
+        return np.eye(len(VOCABULARY))[VOCABULARY.number(self.token)]
+
+
+def test_where_both_forms_have_probability_zero_they_are_equal_and_have_no_odds():
+    assert accuracy(Certain("the"), VOCABULARY, 1) == 0.5
+    assert accuracy(Certain("is"), VOCABULARY, 1) == 0.5  # a third of the prompts ask for it, half of those rightly
+    for token in ("the", "is"):
+        with pytest.raises(ValueError, match="model: expected probabilities above 0 .*, got 0; smooth it"):
+            sensitivity(Certain(token), VOCABULARY, 1)
+
+
+def test_a_model_of_another_vocabulary_is_refused():
+    larger = Vocabulary((*VOCABULARY.tokens, "another"))
+    with pytest.raises(
+        ValueError, match=rf"distribution: expected shape \({len(larger)},\), got \({len(VOCABULARY)},\)"
+    ):
+        accuracy(Certain("is"), larger, 1)
+
+
+@pytest.mark.parametrize("k", [7, -1, 1.0, "1", True, None, [1]])
+def test_the_words_between_are_a_number_from_0_to_6(k):
+    with pytest.raises(ValueError, match="k: expected a whole number "):
+        prompts(k)

@@ -61,6 +61,12 @@ def test_sentences_are_cut_by_the_stated_rules(text, expected):
     assert [" ".join(sentence) for sentence in corpora.sentences(text)] == expected
 
 
+@pytest.mark.parametrize("text", [b"We met.", None, ["We met."]])
+def test_what_is_no_text_is_not_cut(text):
+    with pytest.raises(ValueError, match="text: expected a string, got "):
+        corpora.sentences(text)
+
+
 def test_reading_does_not_import_the_packages():
     # their own imports (pandas) need not be installed
     code = (

@@ -264,7 +264,7 @@ def test_probabilities_of_a_stack_are_those_of_its_steps_however_sequences_are_c
     ("call", "message"),
     [
         (lambda: model().log_probabilities([]), "sequences: expected at least one sequence, got none"),
-        (lambda: model().log_probabilities([np.array([V, 0])]), "sequences: expected token numbers from 0 to 3, got 4"),
+        (lambda: model().log_probabilities([np.array([V, 0])]), r"sequences\[0\]: expected token numbers .*, got 4"),
         (lambda: model().log_probabilities([np.array([1])]), "expected <EOS>"),
         (lambda: model().distribution([V]), "context: expected token numbers from 0 to 3, got 4"),
         (lambda: RecurrentLanguageModel(Elman(V, 3), {}), "weights: expected the entries W_xh, W_hh, b_h, W_hy, b_y"),

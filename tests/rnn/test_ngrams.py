@@ -151,24 +151,79 @@ def test_every_round_makes_the_development_text_more_probable(texts, development
     [
         (lambda: count([], 2, V), "sequences: expected at least one sequence, got none"),
         (lambda: count([np.array([1, 2])], 2, V), r"sequences\[0\]: expected <EOS> .* as its last token, got 2"),
-        (lambda: count([np.zeros(0, int)], 2, V), r"sequences\[0\]: is empty"),
-        (lambda: count([np.array([4, 0])], 2, V), "sequences: expected token numbers from 0 to 3, got 4"),
-        (lambda: count([np.array([0.5, 0])], 2, V), "sequences: expected integers"),
+        (lambda: count([np.zeros(0, int)], 2, V), r"sequences\[0\]: expected at least one entry"),
+        (lambda: count([np.array([4, 0])], 2, V), r"sequences\[0\]: expected token numbers from 0 to 3, got 4"),
+        (lambda: count([np.array([0.5, 0])], 2, V), r"sequences\[0\]: expected integers, got dtype float64"),
         (lambda: count([np.array([0])], 0, V), "order: expected a whole number of at least 1"),
-        (lambda: count([np.array([0])], 6, 2000), r"order: 6-grams over 2000 tokens need V\*\*n < 2\*\*63"),
+        (lambda: count([np.array([0])], 6, 2000), r"order: expected .* V\*\*n < 2\*\*63, got 6-grams over 2000 tokens"),
         (lambda: AddK(count([np.array([0])], 1, V), 0), "k: expected a positive number, got 0"),
         (lambda: Interpolated(count([np.array([0])], 2, V), (0.5,)), r"lambdas: expected shape \(2,\), got \(1,\)"),
         (lambda: Interpolated(count([np.array([0])], 1, V), (1.5,)), "lambdas: expected numbers from 0 to 1"),
         (lambda: MaximumLikelihood(count([np.array([0])], 2, V)).distribution([4]), "context: expected token numbers"),
         (
             lambda: MaximumLikelihood(count([np.array([0])], 2, V)).log_probabilities([np.array([9, 0])]),
-            "sequences: expected token numbers from 0 to 3, got 9",
+            r"sequences\[0\]: expected token numbers from 0 to 3, got 9",
         ),
         (lambda: add_k(count([np.array([0])], 1, V), [np.array([0])], []), "candidates: expected at least one number"),
         (lambda: add_k(count([np.array([0])], 1, V), [np.array([0])], [-1]), "k: expected a positive number, got -1"),
-        (lambda: interpolate(count([np.array([0])], 2, V), []), "sequences: expected at least one sequence"),
+        (lambda: interpolate(count([np.array([0])], 2, V), []), "development: expected at least one sequence"),
     ],
 )
 def test_bad_input_names_the_argument(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
+
+
+def test_a_text_may_come_as_iterators_of_sequences():
+    texts = [np.array([1, 2, 0]), np.array([3, 0], np.uint8), [1, 0]]
+    model = MaximumLikelihood(count(iter(texts), 2, V))
+    for ours, theirs in zip(model.log_probabilities(iter(texts)), model.log_probabilities(texts), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    assert add_k(model.counts, iter(texts), iter([0.1, 1])) == add_k(model.counts, texts, [0.1, 1])
+
+
+def test_unsigned_and_signed_sequences_stand_side_by_side():
+    """Concatenated as they are, NumPy would make them floats."""
+    mixed = count([np.array([1, 0], np.uint64), np.array([2, 0], np.int64)], 2, V)
+    alike = count([np.array([1, 0]), np.array([2, 0])], 2, V)
+    for m in (1, 2):
+        np.testing.assert_array_equal(mixed.grams[m - 1], alike.grams[m - 1])
+        np.testing.assert_array_equal(mixed.times[m - 1], alike.times[m - 1])
+
+
+COUNTED = count([np.array([1, 2, 0])], 2, V)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: COUNTED.of_grams(0, np.array(1)), "m: expected a whole number of at least 1, got 0"),
+        (lambda: COUNTED.of_grams(np.uint8(0), np.array(1)), "m: expected a whole number of at least 1"),
+        (lambda: COUNTED.of_contexts(3, np.array(1)), "m: expected a length from 1 to 2, got 3"),
+        (lambda: COUNTED.of_grams(2, np.array(1.5)), "keys: expected integers, got dtype float64"),
+        (lambda: COUNTED.continuations(2, V), "context: expected the key of 1 tokens, below 4, got 4"),
+        (lambda: COUNTED.continuations(1, 1), "context: expected the key of 0 tokens, below 1, got 1"),
+        (lambda: COUNTED.continuations(2, -1), "context: expected a whole number of at least 0, got -1"),
+        (lambda: count("120", 2, V), "sequences: expected sequences of token numbers, in their order, got '120'"),
+        (
+            lambda: count({(1, 0)}, 2, V),
+            r"sequences: expected sequences of token numbers, in their order, got {\(1, 0\)}",
+        ),
+        (lambda: count(None, 2, V), "sequences: expected sequences of token numbers, in their order, got None"),
+        (lambda: count(np.array([1, 2, 0]), 2, V), r"sequences\[0\]: expected shape \(T,\), got \(\)"),
+        (
+            lambda: count([[1, 0], [V, 0]], 2, V),
+            r"sequences\[1\]: expected token numbers from 0 to 3, got 4 at index \(0,\)",
+        ),
+        (lambda: AddK(COUNTED, np.nan), "k: expected a finite number, got nan"),
+        (lambda: add_k(COUNTED, [[0]], "12"), "k: expected a number, got '1'"),
+        (lambda: Interpolated(COUNTED, (0.5, np.nan)), "lambdas: expected finite numbers, got nan"),
+        (
+            lambda: Interpolated(COUNTED, (w for w in (0.5, 0.5))),
+            "lambdas: expected an array or a list, got a generator",
+        ),
+    ],
+)
+def test_what_would_count_something_else_is_refused(call, message):
     with pytest.raises(ValueError, match=message):
         call()

@@ -70,3 +70,56 @@ def test_bad_requests_name_the_argument():
         vocabulary.decode([0, 6])
     with pytest.raises(ValueError, match="size: expected a whole number of at least 3, got 2"):
         word_vocabulary(TEXT, 2)
+
+
+def test_what_is_no_string_is_no_token_and_does_not_become_unk():
+    vocabulary = word_vocabulary(TEXT, 6)
+    for strange in (b"the", 1, None, float("nan"), np.str_):
+        with pytest.raises(ValueError, match="token: expected one of the 6 tokens of the vocabulary, got "):
+            vocabulary.encode(["the", strange])
+    assert vocabulary.encode(np.array(["the", "cat"])).tolist() == vocabulary.encode(w for w in ("the", "cat")).tolist()
+    with pytest.raises(ValueError, match="token: expected one of"):
+        vocabulary.encode(b"the")
+
+
+def test_a_sentence_that_was_not_split_is_no_sequence_of_unks():
+    with pytest.raises(ValueError, match=r"tokens: expected a sequence of words, got one string; split it: 'the cat'"):
+        word_vocabulary(TEXT, 6).encode("the cat")
+    assert word_vocabulary([list("abca")], 4).encode("ax").tolist() == [2, 1, 0]  # its words are letters
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: Vocabulary("<EOS>"), "tokens: expected several strings, got one: '<EOS>'"),
+        (lambda: Vocabulary((EOS, b"a")), "tokens: expected strings, got b'a'"),
+        (lambda: Vocabulary((EOS, 1)), "tokens: expected strings, got 1"),
+        (lambda: word_vocabulary(["the cat"], 6), "texts: expected sequences of tokens, got the string 'the cat'"),
+        (lambda: word_vocabulary([b"the cat"], 6), "texts: expected sequences of tokens, got the string b'the cat'"),
+        (lambda: word_vocabulary([["the", 1]], 6), "texts: expected strings, got 1"),
+        (lambda: word_vocabulary([], 6), "texts: expected at least one token, got none"),
+        (lambda: most_frequent([[]], 6), "texts: expected at least one token, got none"),
+        (lambda: character_vocabulary([["the", "cat"]]), r"training: expected strings, got \['the', 'cat'\]"),
+        (lambda: character_vocabulary([b"cat"]), "training: expected strings, got b'cat'"),
+        (lambda: character_vocabulary(b"cat"), "training: expected several strings, got one: b'cat'"),
+        (lambda: character_vocabulary([""]), "training: expected at least one character, got none"),
+    ],
+)
+def test_what_cannot_make_a_vocabulary_is_refused(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
+
+
+def test_an_iterator_that_was_read_before_makes_no_vocabulary():
+    texts = iter(TEXT)
+    assert word_vocabulary(texts, 6) == word_vocabulary(TEXT, 6)
+    with pytest.raises(ValueError, match="texts: expected at least one token, got none"):
+        word_vocabulary(texts, 6)
+
+
+def test_a_list_of_tokens_makes_the_same_vocabulary_as_a_tuple():
+    assert Vocabulary([EOS, "a"]) == Vocabulary((EOS, "a")) and hash(Vocabulary([EOS, "a"])) == hash(
+        Vocabulary((EOS, "a"))
+    )
+    assert Vocabulary((EOS, "a")).decode([]) == ()
+    assert character_vocabulary("anna") == character_vocabulary(["an", "na"])

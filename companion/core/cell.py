@@ -1,8 +1,7 @@
 """What a recurrent cell is, and how its wiring names its weights.
 
 A *cell* states the equations of one step, forwards and backwards, and in its wiring which products with weights each
-pre-activation sums. Everything else is derived from that: names and shapes of the weights here, the walk through time
-in walk.py and the gradients in recurrent.py.
+pre-activation sums. All else follows: names and shapes of the weights here, the walk and the gradients in the core.
 """
 
 from __future__ import annotations

@@ -11,9 +11,10 @@ from functools import cache
 from itertools import groupby
 
 from companion.core.cell import Cell, parsed
-from companion.core.functions import SIGMOID, TANH
+from companion.core.functions import SIGMOID, TANH, Activation
 
 Names = tuple[str, ...]
+KINDS: Mapping[Activation | None, int] = {TANH: 1, SIGMOID: 2}  # neighbours with one function are one call
 
 
 @dataclass(frozen=True)
@@ -44,24 +45,20 @@ class Order:
 
 def order(cell: Cell) -> Order:
     """Pre-activations fed by x alone, by x and the state, by the state alone, then those that the cell sums itself."""
-    wiring, gates, sizes = cell.wiring, cell.gates, cell.sizes
-    kinds = tuple({TANH: 1, SIGMOID: 2}.get(gates[k], 0) if k in gates else 0 for k in wiring)
-    return _order(tuple(wiring.items()), kinds, tuple((name, int(size)) for name, size in sizes.items()))
+    wires = tuple((k, sources, KINDS.get(cell.gates.get(k), 0)) for k, sources in cell.wiring.items())
+    return _order(wires, tuple((name, int(size)) for name, size in cell.sizes.items()))
 
 
 @cache  # of what a cell is, not of the cell: one that is made for a batch may hold its arrays
-def _order(wires: tuple[tuple[str, Names], ...], kinds: tuple[int, ...], lengths: tuple[tuple[str, int], ...]) -> Order:
-    wiring, kind, sizes = dict(wires), dict(zip(dict(wires), kinds, strict=True)), dict(lengths)
-
-    def place(k: str) -> tuple[int, int]:
-        known = [parsed(source) for source in wiring[k] if parsed(source).known]
-        if wiring[k] and not known:
-            return 3, 0
+def _order(wires: tuple[tuple[str, Names, int], ...], lengths: tuple[tuple[str, int], ...]) -> Order:
+    sizes, places = dict(lengths), {}
+    for k, sources, kind in wires:
+        known = [parsed(source) for source in sources if parsed(source).known]
         from_x, from_state = any(s.vector == "x" for s in known), any(s.vector != "x" for s in known)
-        return (1 if from_x else 2) if from_state else 0, kind[k]
-
-    names = tuple(sorted(wiring, key=place))
+        places[k] = (3 if sources and not known else 0 if not from_state else 1 if from_x else 2, kind)
+    names = tuple(sorted(places, key=places.__getitem__))
     ends = [sum(sizes[k] for k in names[: i + 1]) for i in range(len(names))]
+    wiring = {k: sources for k, sources, _ in wires}
 
     def runs(source: str) -> tuple[Names, ...]:
         groups = groupby(names, key=lambda k: (source in wiring[k], sizes[k]))
@@ -69,7 +66,7 @@ def _order(wires: tuple[tuple[str, Names], ...], kinds: tuple[int, ...], lengths
 
     return Order(
         names,
-        known=tuple(k for k in names if place(k)[0] < 3),
+        known=tuple(k for k in names if places[k][0] < 3),
         columns={k: slice(end - sizes[k], end) for k, end in zip(names, ends, strict=True)},
         fed={source: runs(source) for sources in wiring.values() for source in sources},
         sizes=sizes,

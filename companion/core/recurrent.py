@@ -1,7 +1,7 @@
 """The recurrent core: what every recurrent layer shares, written once.
 
-A *cell* (see cell.py) states the equations of one step, forwards and backwards. This module checks what it is given,
-has the cell walked through time (walk.py), keeps the tape, and forms the gradients of the weights.
+A *cell* (cell.py) states the equations of one step. This module has it walked through time (walk.py), keeps the tape,
+and forms the gradients of the weights.
 
 Arrays over time are time-major. What a step computes is kept with T + 1 rows, so that row t belongs to step t;
 row 0 holds the initial state. The input has T rows: x[t − 1] is x_t.
@@ -9,25 +9,15 @@ row 0 holds the initial state. The input has T rows: x[t − 1] is x_t.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import reduce
 
 import numpy as np
 
-from companion.core import walk
+from companion.core import validation, walk
 from companion.core.cell import PEEPHOLE, Arrays, Cell, parsed, rows_of, weight_name, weight_shapes
 from companion.core.order import Order, order
-from companion.core.validation import (
-    Array,
-    all_finite,
-    as_array,
-    require_array,
-    require_finite,
-    require_lengths,
-    require_names,
-    require_tokens,
-)
+from companion.core.validation import Array, all_finite
 
 ONE_HOT = 64  # up to so many tokens a product with one-hot vectors is quicker than a sum for each token
 
@@ -39,8 +29,7 @@ class Tape:
     kept     name → (T + 1, B, ·): the gates under their names, and what the cell's step returns
     lengths  how many steps each sequence has, (B,), or None when all have T; beyond its length, a sequence's rows
              repeat its last one
-    All arrays can be read only: weights and x are copies, so that nothing that happens to the caller's own changes a
-    gradient, and whoever wants to change a state copies it first.
+    All can be read only. Weights and x are copies: what happens to the caller's own later changes no gradient.
     """
 
     cell: Cell
@@ -51,10 +40,6 @@ class Tape:
 
     def __getitem__(self, name: str) -> Array:
         return self.kept[name]
-
-    @property
-    def steps(self) -> int:
-        return len(self.x)
 
 
 def forward(
@@ -70,15 +55,15 @@ def forward(
     Raises ValueError for wrong shapes or dtypes, empty sequences, lengths out of range, NaN, and states that overflow
     (with the step).
     """
-    place = order(cell)
-    w, dtype = _checked_weights(cell, weights)
-    lengths = None if lengths is None else require_lengths(lengths, as_array("x", x))
-    inputs = _checked_input(place, x, dtype, lengths)
-    B = inputs.shape[1]
+    sizes = order(cell).sizes
+    w, dtype = validation.require_weights(weight_shapes(cell), weights)
+    inputs, lengths = validation.require_inputs(x, sizes["x"], dtype, lengths)
+    T, B = inputs.shape[:2]
+    before = validation.require_states({name: sizes[name] for name in cell.state}, initial, B, dtype)
     with np.errstate(over="ignore", invalid="ignore"):  # what overflows is reported below, with its step
-        kept = walk.forward(cell, w, inputs, _checked_initial(cell, place, initial, B, dtype))
+        kept = walk.forward(cell, w, inputs, before)
     if lengths is not None:
-        last = np.minimum(np.arange(len(inputs) + 1)[:, None], lengths)  # (T + 1, B): the row that each row repeats
+        last = np.minimum(np.arange(T + 1)[:, None], lengths)  # (T + 1, B): the row that each row repeats
         kept = {name: rows[last, np.arange(B)] for name, rows in kept.items()}
     for name in (*cell.state, *cell.outputs):
         if not all_finite(kept[name]):
@@ -94,11 +79,10 @@ def deltas(tape: Tape, d_outputs: Arrays) -> tuple[dict[str, Array], dict[str, A
     """The δ recursion: carry gradients back through time.
 
     d_outputs  ∂loss/∂(output) through everything but later steps, name → (T + 1, B, ·); row 0 is the initial state's
-    Returns δ, the gradient of every pre-activation, k → (T + 1, B, ·) with row 0 zero, and the gradient of the
-    initial state, name → (B, ·).
+    Returns δ of all a_k, k → (T + 1, B, ·) with row 0 zero, and the gradient of the initial state, name → (B, ·).
     Raises ValueError for wrong names or shapes, NaN, and gradients that overflow (with the step).
     """
-    da, place, d_initial = _deltas(tape, _checked_output_gradients(tape, d_outputs))
+    da, d_initial, place = _deltas(tape, _checked(tape, d_outputs))
     _require_finite_gradients(da, place, {f"d{name}_0": d for name, d in d_initial.items()})
     return _by_name(da, place), d_initial
 
@@ -111,8 +95,8 @@ def backward(tape: Tape, d_outputs: Arrays) -> dict[str, Array]:
     "dh_0" (B, H), or the like for the cell's other state vectors; what its `batch_gradients` returns, if it has any.
     Raises ValueError as `deltas` does.
     """
-    d_outputs = _checked_output_gradients(tape, d_outputs)
-    da, place, d_initial = _deltas(tape, d_outputs)
+    d_outputs = _checked(tape, d_outputs)
+    da, d_initial, place = _deltas(tape, d_outputs)
     flat = da[1:].reshape(-1, da.shape[-1])  # (T · B, all pre-activations)
     with np.errstate(over="ignore", invalid="ignore"):
         d_biases = np.ones(len(flat), flat.dtype) @ flat
@@ -127,17 +111,19 @@ def backward(tape: Tape, d_outputs: Arrays) -> dict[str, Array]:
     return gradients | batch_gradients(tape, _by_name(da, place), d_outputs) if batch_gradients else gradients
 
 
-def _deltas(tape: Tape, d_outputs: Arrays) -> tuple[Array, Order, dict[str, Array]]:
-    """δ of all pre-activations side by side, (T + 1, B, ·), where each lies, and the gradient of the initial state."""
-    if tape.lengths is not None:
-        d_outputs = {name: _at_the_end(d, tape.lengths) for name, d in d_outputs.items()}
+def _deltas(tape: Tape, d_outputs: Arrays) -> tuple[Array, dict[str, Array], Order]:
+    """δ of all pre-activations side by side, (T + 1, B, ·), the initial state's gradient, and where each δ lies."""
     with np.errstate(over="ignore", invalid="ignore"):  # what overflows is reported later, with its step
-        da, d_initial = walk.deltas(tape.cell, tape.weights, tape.kept, d_outputs)
-    return da, order(tape.cell), d_initial
+        return *walk.deltas(tape.cell, tape.weights, tape.kept, d_outputs), order(tape.cell)
 
 
 def _by_name(da: Array, place: Order) -> dict[str, Array]:
     return {k: da[..., columns] for k, columns in place.columns.items()}
+
+
+def _checked(tape: Tape, d_outputs: Arrays) -> Arrays:
+    checked = validation.require_gradients(tape.cell.outputs, tape.kept, d_outputs)
+    return checked if tape.lengths is None else {name: _at_the_end(d, tape.lengths) for name, d in checked.items()}
 
 
 def _at_the_end(d: Array, lengths: Array) -> Array:
@@ -186,54 +172,6 @@ def _input_gradient(tape: Tape, place: Order, da: Array) -> Array:
     return reduce(np.add, sums).reshape(tape.x.shape) if sums else np.zeros_like(tape.x)
 
 
-def _checked_weights(cell: Cell, weights: Arrays) -> tuple[dict[str, Array], np.dtype]:
-    shapes = weight_shapes(cell)
-    require_names("weights", weights, list(shapes))
-    w = {name: require_array(name, weights[name], shape).copy() for name, shape in shapes.items()}
-    dtypes = {array.dtype for array in w.values()}
-    if len(dtypes) > 1:
-        found = ", ".join(f"{name} {array.dtype}" for name, array in w.items())
-        raise ValueError(f"weights: expected one dtype, got {found}")
-    return w, dtypes.pop()
-
-
-def _checked_input(place: Order, x: Array, dtype: np.dtype, lengths: Array | None) -> Array:
-    """x_t and a one, which meets the bias, (T, B, I + 1); or tokens (T, B). A copy, with 0 beyond each length."""
-    x, I = as_array("x", x), place.sizes["x"]
-    if lengths is not None:
-        within = np.arange(len(x))[:, None] < lengths
-        x = np.where(within.reshape(*within.shape, *(1,) * (x.ndim - 2)), x, x.dtype.type(0))
-    if x.dtype.kind in "iu" and x.ndim == 2:
-        return require_tokens("x", x, ("T", "B"), I).astype(np.intp)
-    x = require_array("x", x.astype(dtype) if x.dtype.kind in "iub" else x, ("T", "B", I))
-    if x.dtype != dtype:
-        raise ValueError(f"x: expected dtype {dtype} like the weights, got {x.dtype}")
-    x_and_1 = np.ones((*x.shape[:2], I + 1), dtype)
-    x_and_1[..., :-1] = x
-    return x_and_1
-
-
-def _checked_initial(cell: Cell, place: Order, initial: object, B: int, dtype: np.dtype) -> dict[str, Array]:
-    if initial is None:
-        return {name: np.zeros((B, place.sizes[name]), dtype) for name in cell.state}
-    given = initial if isinstance(initial, Mapping) else {cell.state[0]: initial}
-    require_names("initial", given, cell.state)
-    checked = {name: require_array(f"{name}_0", given[name], (B, place.sizes[name])) for name in cell.state}
-    return {name: value.astype(dtype, copy=False) for name, value in checked.items()}
-
-
-def _checked_output_gradients(tape: Tape, d_outputs: Arrays) -> Arrays:
-    names = ", ".join(tape.cell.outputs)
-    if not isinstance(d_outputs, Mapping):
-        raise ValueError(
-            f"d_outputs: expected a mapping such as {{'{tape.cell.outputs[0]}': …}}, got {type(d_outputs)}"
-        )
-    if unknown := sorted(set(d_outputs) - set(tape.cell.outputs)):
-        raise ValueError(f"d_outputs: expected gradients of {names}, got one of {', '.join(unknown)}")
-    checked = {name: require_array(f"d{name}", d, tape[name].shape) for name, d in d_outputs.items()}
-    return {name: d.astype(tape[name].dtype, copy=False) for name, d in checked.items()}
-
-
 def _require_finite_gradients(da: Array, place: Order, gradients: Arrays) -> None:
     lost = np.argwhere(~np.isfinite(da))
     if len(lost):
@@ -242,4 +180,4 @@ def _require_finite_gradients(da: Array, place: Order, gradients: Arrays) -> Non
         entry = f"step {t} (sequence {b}, entry {column - place.columns[k].start})"
         raise ValueError(f"da_{k}: expected finite gradients, got {da[t, b, column]} at {entry}")
     for name, gradient in gradients.items():
-        require_finite(name if name.startswith("d") else f"d{name}", gradient)
+        validation.require_finite(name if name.startswith("d") else f"d{name}", gradient)

@@ -198,3 +198,61 @@ def keep_sizes(owner: object, **least: int) -> None:
     """
     for name, smallest in least.items():
         object.__setattr__(owner, name, require_size(name, getattr(owner, name), smallest))
+
+
+# --- what a recurrent layer is given (recurrent.py) ------------------------------------------------------------------
+
+
+def require_weights(
+    shapes: Mapping[str, tuple[int, ...]], weights: Mapping[str, Array]
+) -> tuple[dict[str, Array], np.dtype]:
+    """Copies of weights that have these names and shapes, and their one dtype; ValueError otherwise."""
+    require_names("weights", weights, list(shapes))
+    w = {name: require_array(name, weights[name], shape).copy() for name, shape in shapes.items()}
+    dtypes = {array.dtype for array in w.values()}
+    if len(dtypes) > 1:
+        found = ", ".join(f"{name} {array.dtype}" for name, array in w.items())
+        raise ValueError(f"weights: expected one dtype, got {found}")
+    return w, dtypes.pop()
+
+
+def require_inputs(x: object, I: int, dtype: np.dtype, lengths: object = None) -> tuple[Array, Array | None]:
+    """x_t and a one, (T, B, I + 1), or tokens (T, B): a copy, with 0 beyond each length; and lengths (B,) or None.
+
+    x        (T, B, I) in the dtype of the weights, or whole numbers; or tokens, integers (T, B) below I
+    lengths  integers (B,) from 0 to T, or None; what x holds beyond is not looked at
+    Raises ValueError for anything else, for NaN and infinity.
+    """
+    x = as_array("x", x)
+    steps = None if lengths is None else require_lengths(lengths, x)
+    if steps is not None:
+        within = np.arange(len(x))[:, None] < steps
+        x = np.where(within.reshape(*within.shape, *(1,) * (x.ndim - 2)), x, x.dtype.type(0))
+    if x.ndim == 2 and x.dtype.kind in "iu":
+        return require_tokens("x", x, ("T", "B"), I).copy(), steps
+    x = require_array("x", x.astype(dtype) if x.dtype.kind in "iub" else x, ("T", "B", I))
+    if x.dtype != dtype:
+        raise ValueError(f"x: expected dtype {dtype} like the weights, got {x.dtype}")
+    x_and_1 = np.ones((*x.shape[:2], I + 1), dtype)
+    x_and_1[..., :-1] = x
+    return x_and_1, steps
+
+
+def require_states(sizes: Mapping[str, int], initial: object, B: int, dtype: np.dtype) -> dict[str, Array]:
+    """State vectors of these sizes, name → (B, size): zeros for None, an array alone is the first; else ValueError."""
+    if initial is None:
+        return {name: np.zeros((B, size), dtype) for name, size in sizes.items()}
+    given = initial if isinstance(initial, Mapping) else {next(iter(sizes)): initial}
+    require_names("initial", given, list(sizes))
+    checked = {name: require_array(f"{name}_0", given[name], (B, size)) for name, size in sizes.items()}
+    return {name: value.astype(dtype, copy=False) for name, value in checked.items()}
+
+
+def require_gradients(names: Sequence[str], like: Mapping[str, Array], given: object) -> dict[str, Array]:
+    """Gradients of some of these outputs, each with the shape and in the dtype of `like`; ValueError otherwise."""
+    if not isinstance(given, Mapping):
+        raise ValueError(f"d_outputs: expected a mapping such as {{'{names[0]}': …}}, got {type(given)}")
+    if unknown := sorted(set(given) - set(names)):
+        raise ValueError(f"d_outputs: expected gradients of {', '.join(names)}, got one of {', '.join(unknown)}")
+    checked = {name: require_array(f"d{name}", d, like[name].shape) for name, d in given.items()}
+    return {name: d.astype(like[name].dtype, copy=False) for name, d in checked.items()}

@@ -21,9 +21,8 @@ SLOPES = 1 << 17  # bytes of one state vector in a block of steps whose slopes a
 # a state vector's name, weights, the product of the two, and the rows over time of what it leads to
 Term = tuple[str, Array, Callable[[Array, Array], Array], Array]
 
-# What the GNU C library does with freed memory it decides by the largest block freed so far, up to 32 MB (mallopt(3),
-# "dynamic adjustment"): twice as much is kept for the next request, the rest goes back to the system, and costs more to
-# get again than many a computation. One such block, freed unused, settles it. Elsewhere the line does nothing.
+# The GNU C library keeps freed memory for the next request, up to twice the largest block freed so far of up to 32 MB
+# (mallopt(3), "dynamic adjustment"); the rest it hands back to the system, page by page. One block settles it.
 np.empty((1 << 25) - (1 << 13), np.uint8)
 
 
@@ -118,7 +117,10 @@ def _rooms(cell: Cell, place: Order, made: Arrays, known: Arrays, a: Array, B: i
 
 
 def deltas(cell: Cell, w: Arrays, kept: Arrays, d_outputs: Arrays) -> tuple[Array, dict[str, Array]]:
-    """δ of all pre-activations, (T + 1, B, columns of the order), and the gradient of the initial state."""
+    """δ of all pre-activations, (T + 1, B, columns of the order), and the gradient of the initial state.
+
+    Raises ValueError when `back` does not return what the cell declares.
+    """
     place, main = order(cell), kept[cell.outputs[0]]
     da = np.empty((*main.shape[:2], place.width), main.dtype)
     da[0] = 0
@@ -131,6 +133,9 @@ def deltas(cell: Cell, w: Arrays, kept: Arrays, d_outputs: Arrays) -> tuple[Arra
         for name, given in d_outputs.items():
             d[name] = given[t] + carried[name] if name in carried else given[t]
         da_t, direct = cell.back(w, slopes, d)
+        if da_t.keys() != rows.keys() or not direct.keys() <= carried.keys():
+            expected = f"δ of {', '.join(rows)}, and gradients of {', '.join(carried)}"
+            raise ValueError(f"back: expected {expected}, got {', '.join(da_t)} and {', '.join(direct)}")
         for k, value in da_t.items():
             rows[k][t] = value
         carried = dict(direct)

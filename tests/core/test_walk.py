@@ -370,6 +370,30 @@ def test_a_step_that_does_not_return_what_its_cell_declares_is_told(kind, messag
         forward(cell, w, x, initial)
 
 
+class Forgetful(LSTM):
+    def back(self, w, s, d):
+        da, direct = super().back(w, s, d)
+        return {k: da[k] for k in "igo"}, direct
+
+
+class Misnamed(LSTM):
+    def back(self, w, s, d):
+        da, direct = super().back(w, s, d)
+        return da, {"cell": direct["c"]}
+
+
+@pytest.mark.parametrize(
+    ("kind", "got"), [(Forgetful, "i, g, o and c"), (Misnamed, "i, f, g, o and cell")], ids=["too few", "misnamed"]
+)
+def test_a_step_back_that_does_not_return_what_its_cell_declares_is_told(kind, got):
+    """Else what was not written would be whatever the memory held, and what has another name would be lost."""
+    cell = kind(2, 3)
+    _, w, x, initial = drawn(cell, 5, 2, 0)
+    h, tape = forward(cell, w, x, initial)
+    with pytest.raises(ValueError, match=f"back: expected δ of g, i, f, o, and gradients of h, c, got {got}"):
+        backward(tape, {"h": h})
+
+
 class Looking(GRU):
     """A made-up cell of one batch: its memory (B, H) is added to the state at every step, and wants a gradient."""
 

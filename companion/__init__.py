@@ -3,6 +3,7 @@
 Importing it needs NumPy only. Drawing needs matplotlib and imports it where it is used.
 """
 
+from companion.core.cell import weight_shapes
 from companion.core.functions import cross_entropy, log_softmax, one_hot, relu, sigmoid, softmax
 from companion.core.layers import Directions, backward_both, backward_stack, forward_both, forward_stack
 from companion.core.networks import (
@@ -16,7 +17,7 @@ from companion.core.networks import (
     readout_gradients,
     readout_shapes,
 )
-from companion.core.recurrent import backward, deltas, forward, weight_shapes
+from companion.core.recurrent import backward, deltas, forward
 from companion.gates.cells import GRU, LSTM
 from companion.rnn.cells import Elman, Jordan
 

@@ -39,8 +39,8 @@ from stored_runs import Runs  # noqa: E402
 
 from companion.bptt.long_lags import AddingProblem  # noqa: E402
 from companion.bptt.training import evaluate, network_weights, training  # noqa: E402
+from companion.core.cell import Arrays, Cell  # noqa: E402
 from companion.core.optimisers import Adam, clip_by_norm  # noqa: E402
-from companion.core.recurrent import Arrays, Cell  # noqa: E402
 from companion.gates.ablation import AblatedLSTM  # noqa: E402
 from companion.gates.agreement import Agreement, accuracy  # noqa: E402
 from companion.gates.cells import GRU, LSTM, CoupledLSTM, PeepholeLSTM  # noqa: E402

@@ -34,9 +34,9 @@ from companion.bptt.initialisation import identity, orthogonal  # noqa: E402
 from companion.bptt.long_lags import AddingProblem  # noqa: E402
 from companion.bptt.skip_elman import SkipElman  # noqa: E402
 from companion.bptt.training import evaluate, network_weights, training  # noqa: E402
+from companion.core.cell import Arrays, Cell  # noqa: E402
 from companion.core.functions import RELU, TANH  # noqa: E402
 from companion.core.optimisers import SGD, Adam, Momentum, clip_by_norm, clip_by_value  # noqa: E402
-from companion.core.recurrent import Arrays, Cell  # noqa: E402
 from companion.rnn.cells import Elman  # noqa: E402
 
 RESULTS = Path(__file__).resolve().parent / "long_lags.json"

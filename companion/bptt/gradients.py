@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from companion.core.recurrent import Arrays, Cell, backward, forward
+from companion.core.cell import Arrays, Cell
+from companion.core.recurrent import backward, forward
 from companion.core.validation import Array, require_array, require_finite
 
 STEP = 1e-5  # the error shrinks with step² until round-off, which grows with 1/step, takes over; float64 balances here

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from companion.core.recurrent import Arrays
+from companion.core.cell import Arrays
 from companion.core.validation import Array, as_numbers
 
 

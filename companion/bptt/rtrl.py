@@ -14,9 +14,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from companion.core.cell import Arrays, weight_shapes
 from companion.core.functions import SOFTMAX, cross_entropy
 from companion.core.networks import Loss, readout, readout_gradients, readout_shapes, without_readout
-from companion.core.recurrent import Arrays, weight_shapes
 from companion.core.validation import Array, as_array, require_array, require_entries, require_number, require_shape
 from companion.rnn.cells import Elman
 

@@ -11,10 +11,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from companion.core.cell import Arrays, Cell
 from companion.core.functions import cross_entropy
 from companion.core.networks import ALL, Arity, Loss, loss_and_gradients, without_readout
 from companion.core.optimisers import Optimiser
-from companion.core.recurrent import Arrays, Cell, Tape, forward
+from companion.core.recurrent import Tape, forward
 from companion.core.validation import Array, as_array, keep_sizes, require_shape, require_size
 
 

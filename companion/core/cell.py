@@ -106,9 +106,12 @@ def weight_name(source: str, k: str) -> str:
 
 def weight_shapes(cell: Cell) -> dict[str, tuple[int, ...]]:
     """Names and shapes of a cell's weights, from its wiring: W_xh is (H, I), b_h is (H,), p_i is (H,)."""
-    sizes = {name: int(size) for name, size in cell.sizes.items()}
+    return shapes_of(cell.wiring, {name: int(size) for name, size in cell.sizes.items()})
+
+
+def shapes_of(wiring: Mapping[str, tuple[str, ...]], sizes: Mapping[str, int]) -> dict[str, tuple[int, ...]]:
     shapes: dict[str, tuple[int, ...]] = {}
-    for k, sources in cell.wiring.items():
+    for k, sources in wiring.items():
         for source in sources:
             s = parsed(source)
             shapes[weight_name(source, k)] = (sizes[k],) if s.factor == PEEPHOLE else (sizes[k], sizes[s.vector])

@@ -13,7 +13,8 @@ from typing import Any, Generic, NamedTuple, TypeVar
 
 import numpy as np
 
-from companion.core.recurrent import Arrays, Cell, Tape, backward, forward, weight_shapes
+from companion.core.cell import Arrays, Cell, weight_shapes
+from companion.core.recurrent import Tape, backward, forward
 from companion.core.validation import Array, as_array, require_array, require_lengths, require_names
 
 T_co = TypeVar("T_co", covariant=True)

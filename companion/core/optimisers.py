@@ -7,7 +7,7 @@ from typing import Protocol
 
 import numpy as np
 
-from companion.core.recurrent import Arrays
+from companion.core.cell import Arrays
 from companion.core.validation import Array, require_finite, require_names, require_shape
 
 

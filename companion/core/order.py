@@ -10,11 +10,10 @@ from dataclasses import dataclass
 from functools import cache
 from itertools import groupby
 
-from companion.core.cell import Cell, parsed
-from companion.core.functions import SIGMOID, TANH, Activation
+from companion.core.cell import Cell, parsed, shapes_of
+from companion.core.functions import SIGMOID, TANH
 
 Names = tuple[str, ...]
-KINDS: Mapping[Activation | None, int] = {TANH: 1, SIGMOID: 2}  # neighbours with one function are one call
 
 
 @dataclass(frozen=True)
@@ -25,7 +24,7 @@ class Order:
     known    these first ones
     columns  where each lies in the array of all δ_t, (T + 1, B, width)
     fed      for each source in the wiring the runs that it feeds: neighbours of one size
-    sizes    length of each vector
+    sizes    length of each vector; `shapes` those of the weights
     """
 
     names: Names
@@ -33,6 +32,7 @@ class Order:
     columns: Mapping[str, slice]
     fed: Mapping[str, tuple[Names, ...]]
     sizes: Mapping[str, int]
+    shapes: Mapping[str, tuple[int, ...]]
 
     @property
     def width(self) -> int:
@@ -45,20 +45,19 @@ class Order:
 
 def order(cell: Cell) -> Order:
     """Pre-activations fed by x alone, by x and the state, by the state alone, then those that the cell sums itself."""
-    wires = tuple((k, sources, KINDS.get(cell.gates.get(k), 0)) for k, sources in cell.wiring.items())
-    return _order(wires, tuple((name, int(size)) for name, size in cell.sizes.items()))
+    kinds = tuple(1 if (g := cell.gates.get(k)) is TANH else 2 if g is SIGMOID else 0 for k in cell.wiring)
+    return _order(tuple(cell.wiring.items()), kinds, tuple(cell.sizes.items()))
 
 
 @cache  # of what a cell is, not of the cell: one that is made for a batch may hold its arrays
-def _order(wires: tuple[tuple[str, Names, int], ...], lengths: tuple[tuple[str, int], ...]) -> Order:
-    sizes, places = dict(lengths), {}
-    for k, sources, kind in wires:
+def _order(wires: tuple[tuple[str, Names], ...], kinds: tuple[int, ...], lengths: tuple[tuple[str, int], ...]) -> Order:
+    wiring, sizes, places = dict(wires), {name: int(size) for name, size in lengths}, {}
+    for (k, sources), kind in zip(wires, kinds, strict=True):
         known = [parsed(source) for source in sources if parsed(source).known]
         from_x, from_state = any(s.vector == "x" for s in known), any(s.vector != "x" for s in known)
         places[k] = (3 if sources and not known else 0 if not from_state else 1 if from_x else 2, kind)
     names = tuple(sorted(places, key=places.__getitem__))
     ends = [sum(sizes[k] for k in names[: i + 1]) for i in range(len(names))]
-    wiring = {k: sources for k, sources, _ in wires}
 
     def runs(source: str) -> tuple[Names, ...]:
         groups = groupby(names, key=lambda k: (source in wiring[k], sizes[k]))
@@ -70,4 +69,5 @@ def _order(wires: tuple[tuple[str, Names, int], ...], lengths: tuple[tuple[str, 
         columns={k: slice(end - sizes[k], end) for k, end in zip(names, ends, strict=True)},
         fed={source: runs(source) for sources in wiring.values() for source in sources},
         sizes=sizes,
+        shapes=shapes_of(wiring, sizes),
     )

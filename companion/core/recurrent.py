@@ -15,7 +15,7 @@ from functools import reduce
 import numpy as np
 
 from companion.core import validation, walk
-from companion.core.cell import PEEPHOLE, Arrays, Cell, parsed, rows_of, weight_name, weight_shapes
+from companion.core.cell import PEEPHOLE, Arrays, Cell, parsed, rows_of, weight_name
 from companion.core.order import Order, order
 from companion.core.validation import Array, all_finite
 
@@ -55,23 +55,23 @@ def forward(
     Raises ValueError for wrong shapes or dtypes, empty sequences, lengths out of range, NaN, and states that overflow
     (with the step).
     """
-    sizes = order(cell).sizes
-    w, dtype = validation.require_weights(weight_shapes(cell), weights)
-    inputs, lengths = validation.require_inputs(x, sizes["x"], dtype, lengths)
+    place = order(cell)
+    w, dtype = validation.require_weights(place.shapes, weights)
+    inputs, lengths = validation.require_inputs(x, place.sizes["x"], dtype, lengths)
     T, B = inputs.shape[:2]
-    before = validation.require_states({name: sizes[name] for name in cell.state}, initial, B, dtype)
+    before = validation.require_states({name: place.sizes[name] for name in cell.state}, initial, B, dtype)
     with np.errstate(over="ignore", invalid="ignore"):  # what overflows is reported below, with its step
-        kept = walk.forward(cell, w, inputs, before)
+        kept = walk.forward(cell, place, w, inputs, before)
     if lengths is not None:
         last = np.minimum(np.arange(T + 1)[:, None], lengths)  # (T + 1, B): the row that each row repeats
         kept = {name: rows[last, np.arange(B)] for name, rows in kept.items()}
-    for name in (*cell.state, *cell.outputs):
+    for name in dict.fromkeys((*cell.state, *cell.outputs)):
         if not all_finite(kept[name]):
             t, b, i = (int(index) for index in np.argwhere(~np.isfinite(kept[name]))[0])
             value = kept[name][t, b, i]
             raise ValueError(f"{name}: expected finite states, got {value} at step {t} (sequence {b}, entry {i})")
     for array in (inputs, *w.values(), *kept.values()):
-        array.flags.writeable = False
+        array.setflags(write=False)
     return kept[cell.outputs[0]], Tape(cell, w, inputs[..., :-1] if inputs.ndim == 3 else inputs, kept, lengths)
 
 
@@ -113,8 +113,9 @@ def backward(tape: Tape, d_outputs: Arrays) -> dict[str, Array]:
 
 def _deltas(tape: Tape, d_outputs: Arrays) -> tuple[Array, dict[str, Array], Order]:
     """δ of all pre-activations side by side, (T + 1, B, ·), the initial state's gradient, and where each δ lies."""
+    place = order(tape.cell)
     with np.errstate(over="ignore", invalid="ignore"):  # what overflows is reported later, with its step
-        return *walk.deltas(tape.cell, tape.weights, tape.kept, d_outputs), order(tape.cell)
+        return *walk.deltas(tape.cell, place, tape.weights, tape.kept, d_outputs), place
 
 
 def _by_name(da: Array, place: Order) -> dict[str, Array]:

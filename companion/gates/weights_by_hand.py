@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from companion.core.recurrent import weight_shapes
+from companion.core.cell import weight_shapes
 from companion.core.validation import Array, require_array, require_size
 from companion.gates.cells import LSTM
 from companion.rnn.cells import Elman

@@ -116,14 +116,14 @@ def with_ones(x):
 
 def assert_the_same(cell, rng, w, x, initial):
     """States, δ and all gradients are those of walking plainly, whichever outputs the loss sees."""
-    kept, expected = walk.forward(cell, w, with_ones(x), initial), plainly.forward(cell, w, x, initial)
+    kept, expected = walk.forward(cell, order(cell), w, with_ones(x), initial), plainly.forward(cell, w, x, initial)
     assert set(kept) == set(expected)
     for name, rows in expected.items():
         np.testing.assert_allclose(kept[name][1:], rows[1:], rtol=0, atol=1e-12, err_msg=name)
     for name in cell.state:
         np.testing.assert_array_equal(kept[name][0], initial[name])
     d = {name: rng.normal(size=kept[name].shape) for name in cell.outputs if rng.random() < 0.7}
-    da, d_initial = walk.deltas(cell, w, kept, d)
+    da, d_initial = walk.deltas(cell, order(cell), w, kept, d)
     da_plain, d_initial_plain = plainly.deltas(cell, w, kept, d)
     for k, columns in order(cell).columns.items():
         np.testing.assert_allclose(da[..., columns], da_plain[k], rtol=0, atol=1e-11, err_msg=k)
@@ -214,7 +214,7 @@ def test_results_do_not_change_when_the_same_memory_is_used_again():
 def test_slopes_come_block_by_block_from_the_last_each_step_once(monkeypatch, cell, T, blocks):
     """Here two steps of the main output, (B, 3), fill a block."""
     _, w, x, initial = drawn(cell, T, 4, 0)
-    kept = walk.forward(cell, w, with_ones(x), initial)
+    kept = walk.forward(cell, order(cell), w, with_ones(x), initial)
     monkeypatch.setattr(walk, "SLOPES", 2 * initial[cell.state[0]].nbytes)
     asked, slopes_of = [], type(cell).slopes
     monkeypatch.setattr(type(cell), "slopes", lambda *a: asked.append(len(a[2]["h"])) or slopes_of(*a))
@@ -229,7 +229,7 @@ def test_slopes_come_block_by_block_from_the_last_each_step_once(monkeypatch, ce
 
 def test_what_a_step_makes_takes_the_place_of_its_pre_activation_unless_that_is_needed():
     _, w, x, initial = drawn(GRU(2, 3), 4, 5, 0)
-    kept = walk.forward(GRU(2, 3), w, with_ones(x), initial)
+    kept = walk.forward(GRU(2, 3), order(GRU(2, 3)), w, with_ones(x), initial)
     assert kept["a_hn"].base is kept["r"].base is kept["n"].base is not kept["h"].base
 
 

@@ -5,8 +5,8 @@ import pytest
 import stored_checks as checks
 import train_gates as tool
 
+from companion.core.cell import weight_shapes
 from companion.core.networks import readout_shapes
-from companion.core.recurrent import weight_shapes
 from companion.gates.agreement import Agreement
 
 

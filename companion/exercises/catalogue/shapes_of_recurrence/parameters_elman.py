@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from companion.core.cell import weight_shapes
 from companion.core.networks import readout_shapes
-from companion.core.recurrent import weight_shapes
 from companion.exercises.model import Drawn, Key, Misconception, exercise
 from companion.rnn.cells import Elman
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from companion.core.cell import weight_shapes
 from companion.core.functions import sigmoid
-from companion.core.recurrent import weight_shapes
 from companion.gates.cells import LSTM
 
 SHAPES = weight_shapes(LSTM(2, 1))

@@ -89,6 +89,7 @@ def courses(draw, dtype):
 
 
 @given(st.data(), dtypes, st.sampled_from(sorted(PAIRS)))
+@settings(max_examples=40)
 def test_every_bit_is_that_of_the_plain_formulas(data, dtype, name):
     w, gradients = data.draw(courses(dtype))
     ours, _ = PAIRS[name]
@@ -113,6 +114,7 @@ def test_every_bit_is_that_of_the_plain_formulas_for_large_weights(name):
 
 
 @given(st.data(), st.sampled_from(sorted(PAIRS)))
+@settings(max_examples=40)
 def test_float32_is_float64_up_to_its_own_digits(data, name):
     shape, numbers = data.draw(shapes), st.floats(-10, 10, width=32)
     draws = [data.draw(arrays.arrays(np.float32, shape, elements=numbers)) for _ in range(4)]
@@ -130,6 +132,7 @@ def test_float32_is_float64_up_to_its_own_digits(data, name):
 
 @pytest.mark.parametrize("make", OPTIMISERS)
 @given(weights_of=dtypes, gradients_of=dtypes, seed=seeds)
+@settings(max_examples=40)
 def test_weights_and_what_is_remembered_keep_their_dtype(make, weights_of, gradients_of, seed):
     rng = np.random.default_rng(seed)
     weights, optimiser = {"W": rng.normal(size=(2, 3)).astype(weights_of)}, make(np.float64(0.1))
@@ -219,6 +222,7 @@ def gradient_sets(draw, dtype):
 
 
 @given(st.data(), dtypes)
+@settings(max_examples=40)
 def test_the_norm_of_any_finite_gradients(data, dtype):
     gradients = data.draw(gradient_sets(dtype))
     exact = float(exact_norm(gradients))
@@ -257,6 +261,7 @@ def test_clipping_by_norm_has_the_bits_of_the_plain_formula(seed, dtype, limit):
 
 
 @given(st.data(), dtypes)
+@settings(max_examples=40)
 def test_any_finite_gradients_are_clipped_to_the_limit(data, dtype):
     gradients, info = data.draw(gradient_sets(dtype)), np.finfo(dtype)
     limit = math.ldexp(data.draw(st.floats(1, 2)), data.draw(st.integers(info.minexp, info.maxexp - 2)))
@@ -315,6 +320,7 @@ def test_clipping_by_value_cuts_each_entry_for_itself():
 
 
 @given(st.data(), dtypes, st.floats(1e-3, 10))
+@settings(max_examples=40)
 def test_clipping_by_value_is_the_nearest_entry_within_the_limit(data, dtype, limit):
     gradients = data.draw(gradient_sets(dtype))
     for name, clipped in clip_by_value(gradients, limit).items():

@@ -534,7 +534,7 @@ def test_an_optimiser_stays_with_the_weights_it_began_with():
                 optimiser.step({"W": other}, {"W": other})
         with pytest.raises(ValueError, match=f"^{name}: expected the entries W, b; missing b, got W$"):
             optimiser.step(w | {"b": np.ones(1)}, w | {"b": np.ones(1)})
-        with pytest.raises(ValueError, match=f"^{name}: expected the entries b; missing b; not expected: W$"):
+        with pytest.raises(ValueError, match=f"^{name}: expected the entries b; missing b; not expected: W, got W$"):
             optimiser.step({"b": np.ones(1)}, {"b": np.ones(1)})
         with pytest.raises(ValueError, match=f"^{name}: expected a mapping from names to arrays, got ndarray$"):
             make(0.1, **{name: np.ones(2)})

@@ -180,3 +180,30 @@ def one_hot(tokens: Array, size: int) -> Array:
     if tokens.dtype.kind not in "iu" or (tokens.size and (tokens.min() < 0 or tokens.max() >= size)):
         raise ValueError(f"tokens: expected integers from 0 to {size - 1}, got {tokens!r}")
     return np.eye(size)[tokens]
+
+
+ONE_HOT, FEW, OFTEN = 64, 100_000, 32  # tokens in a vocabulary, numbers in all rows, rows of one token
+
+
+def sums_by_token(rows: Array, tokens: Array, size: int) -> Array:
+    """The sum of the rows that belong to each token: rows (N, n), tokens (N,) below `size` → (size, n).
+
+    It is the product of one-hot vectors with the rows, and the gradient of looking up rows of a table.
+    """
+    N, n = rows.shape
+    if size <= ONE_HOT:
+        return np.eye(size, dtype=rows.dtype)[tokens].T @ rows
+    sums = np.zeros((size, n), rows.dtype)
+    if rows.size <= FEW:
+        np.add.at(sums.reshape(-1), (tokens[:, None] * n + np.arange(n)).ravel(), rows.ravel())
+        return sums
+    by_token = np.argsort(tokens, kind="stable")
+    first = np.flatnonzero(np.diff(tokens[by_token], prepend=-1))  # where another token begins
+    count = np.diff(first, append=N)
+    for begin, number in zip(first[count > OFTEN], count[count > OFTEN], strict=True):
+        sums[tokens[by_token[begin]]] = rows[by_token[begin : begin + number]].sum(axis=0)
+    first, count = first[count <= OFTEN], count[count <= OFTEN]
+    for k in range(count.max(initial=0)):  # the k-th row of every token that has one: no token twice
+        kth = by_token[first[count > k] + k]
+        sums[tokens[kth]] += rows[kth]
+    return sums

@@ -16,10 +16,9 @@ import numpy as np
 
 from companion.core import validation, walk
 from companion.core.cell import PEEPHOLE, Arrays, Cell, parsed, rows_of, weight_name
+from companion.core.functions import sums_by_token
 from companion.core.order import Order, order
 from companion.core.validation import Array, all_finite
-
-ONE_HOT = 64  # up to so many tokens a product with one-hot vectors is quicker than a sum for each token
 
 
 @dataclass(frozen=True)
@@ -152,16 +151,7 @@ def _weight_gradients(tape: Tape, place: Order, da: Array) -> dict[str, Array]:
 
 def _sum_of_products(da: Array, source: Array, size: int) -> Array:
     """Σ_t Σ_b da_t source_tᵀ: da (T · B, n), source (T, B, size) or tokens (T, B) → (n, size)."""
-    if source.ndim == 2 and size <= ONE_HOT:
-        source = np.eye(size, dtype=da.dtype)[source]
-    if source.ndim == 3:
-        return da.T @ source.reshape(-1, size)
-    tokens, sums = source.ravel(), np.zeros((size, da.shape[1]), da.dtype)
-    by_token = np.argsort(tokens, kind="stable")
-    first = np.flatnonzero(np.diff(tokens[by_token], prepend=-1))  # where another token begins
-    for begin, end in zip(first, [*first[1:], len(tokens)], strict=True):
-        sums[tokens[by_token[begin]]] = da[by_token[begin:end]].sum(axis=0)
-    return sums.T
+    return da.T @ source.reshape(-1, size) if source.ndim == 3 else sums_by_token(da, source.ravel(), size).T
 
 
 def _input_gradient(tape: Tape, place: Order, da: Array) -> Array:

@@ -109,7 +109,8 @@ def require_finite(name: str, array: Array) -> None:
 def all_finite(array: Array) -> bool:
     """Whether no entry is NaN or infinite."""
     # the sum of squares is quick, and finite only if all entries are; where it overflows, each is looked at
-    return math.isfinite(np.vdot(array, array).real) or bool(np.isfinite(array).all())
+    flat = array.ravel(order="K")  # as it lies in memory
+    return math.isfinite(np.vdot(flat, flat).real) or bool(np.isfinite(array).all())
 
 
 def require_tokens(name: str, value: object, shape: Shape, vocabulary_size: int) -> Array:

@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
 from companion.bptt.gradients import central_differences
+from companion.core import functions
 from companion.core.functions import (
     IDENTITY,
     RELU,
@@ -123,3 +124,24 @@ def test_cross_entropy_does_not_depend_on_how_the_logits_lie_in_memory():
     assert other_loss == pytest.approx(loss, rel=1e-12)
     np.testing.assert_allclose(other, gradient, atol=1e-15)
     assert gradient.sum() == pytest.approx(0, abs=1e-12)  # softmax sums to 1, from which 1 was taken
+
+
+@settings(max_examples=60)
+@given(
+    size=st.sampled_from([1, 5, 65, 300]),
+    N=st.integers(1, 200),
+    n=st.integers(1, 5),
+    few=st.sampled_from([0, 100_000]),
+    often=st.sampled_from([1, 3, 32]),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_sums_by_token_are_the_product_of_one_hot_vectors_with_the_rows(size, N, n, few, often, seed):
+    """By a product, one number after another, token by token and round by round: the vocabulary and N decide."""
+    rng = np.random.default_rng(seed)
+    rows, tokens = rng.normal(size=(N, n)), np.minimum(rng.geometric(0.05, N) - 1, size - 1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(functions, "FEW", few)
+        patch.setattr(functions, "OFTEN", often)
+        found = functions.sums_by_token(rows, tokens, size)
+    np.testing.assert_allclose(found, np.eye(size)[tokens].T @ rows, atol=1e-12)
+    assert functions.sums_by_token(rows.astype(np.float32), tokens, size).dtype == np.float32

@@ -110,6 +110,7 @@ def weight_shapes(cell: Cell) -> dict[str, tuple[int, ...]]:
 
 
 def shapes_of(wiring: Mapping[str, tuple[str, ...]], sizes: Mapping[str, int]) -> dict[str, tuple[int, ...]]:
+    """What `weight_shapes` gives for a cell with this wiring and these sizes."""
     shapes: dict[str, tuple[int, ...]] = {}
     for k, sources in wiring.items():
         for source in sources:

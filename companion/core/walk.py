@@ -66,9 +66,7 @@ def _write_inputs(a_k: Array, cell: Cell, w: Arrays, k: str, x: Array) -> None:
     if "x" not in cell.wiring[k]:
         a_k[...] = b
     elif x.ndim == 2:
-        W = w[
-            weight_name("x", k)
-        ]  # a one-hot x_t picks a column; where most are picked more than once, b is added first
+        W = w[weight_name("x", k)]  # a one-hot x_t picks a column; b is added first where columns are few
         a_k[...] = np.take(W.T + b, x, axis=0) if 2 * W.shape[1] <= x.size else W.T[x] + b
     else:
         W_and_b = np.empty((x.shape[2], len(b)), b.dtype)  # row after row in memory, which multiplies fastest

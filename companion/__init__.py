@@ -13,9 +13,11 @@ from companion.core.networks import (
     ONE_TO_ONE,
     initial_weights,
     loss_and_gradients,
+    network_shapes,
     readout,
     readout_gradients,
     readout_shapes,
+    run_network,
 )
 from companion.core.recurrent import backward, deltas, forward
 from companion.gates.cells import GRU, LSTM
@@ -42,11 +44,13 @@ __all__ = [
     "initial_weights",
     "log_softmax",
     "loss_and_gradients",
+    "network_shapes",
     "one_hot",
     "readout",
     "readout_gradients",
     "readout_shapes",
     "relu",
+    "run_network",
     "sigmoid",
     "softmax",
     "weight_shapes",

@@ -9,13 +9,26 @@ import pickle
 import numpy as np
 import pytest
 
-from companion import Elman, Jordan, forward, initial_weights, readout_shapes, weight_shapes
+from companion import (
+    LSTM,
+    Elman,
+    Jordan,
+    forward,
+    initial_weights,
+    network_shapes,
+    readout_shapes,
+    run_network,
+    weight_shapes,
+)
 from companion.bptt import dynamics, long_lags, rtrl, truncation
 from companion.core import functions
+from companion.core.dropout import MaskedState
 from companion.core.functions import IDENTITY, RELU, SIGMOID, SOFTMAX, TANH, Activation
+from companion.core.networks import final_state
 from companion.core.optimisers import Adam
 from companion.gates import agreement, anbn, reber
 from companion.rnn import agreement_in_text, corpora, measures, ngrams, vocabulary
+from companion.rnn.language_model import RecurrentLanguageModel
 
 ACTIVATIONS = (TANH, SIGMOID, RELU, IDENTITY, SOFTMAX)
 TEXT = [np.array([1, 2, 1, 0]), np.array([2, 0])]
@@ -33,7 +46,14 @@ def drawn(task):
     return task.batch(np.random.default_rng(0), 3), task.baseline
 
 
+STACK = [Elman(3, 2), LSTM(2, 2)]
+MODEL = RecurrentLanguageModel(STACK, initial_weights(network_shapes(STACK, 3), np.random.default_rng(0), 0.5))
+MASKED = MaskedState(CELL, np.ones((1, 3)))
+
 KEPT = {
+    "core.networks.Pass": (run_network(STACK, MODEL.weights, np.array([[1]])), lambda done: final_state(done.tape)),
+    "core.dropout.MaskedState": (MASKED, lambda cell: (cell.wiring, cell.mask)),
+    "rnn.language_model.RecurrentLanguageModel": (MODEL, lambda model: model.log_probabilities(TEXT)),
     **{f"core.functions.{g.name}": (g, lambda g: (g(np.ones(3)), g.slopes(np.ones(3)))) for g in ACTIVATIONS},
     "core.functions.Activation": (Activation("double", double, np.ones_like, np.multiply), lambda g: g(np.ones(3))),
     "rnn.cells.Elman": (Elman(2, 3, SIGMOID), lambda cell: cell.activation(np.ones(3))),

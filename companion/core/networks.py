@@ -24,7 +24,7 @@ from companion.core.layers import (
     stack_shapes,
 )
 from companion.core.recurrent import forward
-from companion.core.validation import Array, require_array, require_names, require_shape, require_size
+from companion.core.validation import Array, as_numbers, require_array, require_names, require_shape, require_size
 
 
 def readout_shapes(hidden: int, outputs: int) -> dict[str, tuple[int, ...]]:
@@ -38,9 +38,10 @@ def readout(weights: Arrays, h: Array) -> Array:
     Raises ValueError when the shapes of h, W_hy and b_y do not fit together.
     """
     require_names("weights", {name: weights[name] for name in ("W_hy", "b_y") if name in weights}, ("W_hy", "b_y"))
-    require_shape("W_hy", weights["W_hy"], ("O", h.shape[-1]))
-    require_shape("b_y", weights["b_y"], weights["W_hy"].shape[:1])
-    return h @ weights["W_hy"].T + weights["b_y"]
+    W_hy, b_y = (as_numbers(name, weights[name]) for name in ("W_hy", "b_y"))
+    require_shape("W_hy", W_hy, ("O", h.shape[-1]))
+    require_shape("b_y", b_y, W_hy.shape[:1])
+    return h @ W_hy.T + b_y
 
 
 def readout_gradients(weights: Arrays, h: Array, dlogits: Array) -> tuple[dict[str, Array], Array]:

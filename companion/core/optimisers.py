@@ -177,21 +177,14 @@ class Adam:
         weights, gradients = _paired(weights, gradients)
         m_before, v_before = _remembered("m", self.m, weights), _remembered("v", self.v, weights)
         n, m, v, new = self.steps + 1, {}, {}, {}
-        part_1, part_2 = 1 - self.beta_1**n, 1 - self.beta_2**n
-        for name, w in weights.items():  # in place, which is faster than a new array for each term
+        for name, w in weights.items():
             g, kind = gradients[name].astype(w.dtype, copy=False), w.dtype.type
-            mean, square = kind(self.beta_1) * m_before[name], kind(self.beta_2) * v_before[name]
-            mean += kind(1 - self.beta_1) * g
-            term = kind(1 - self.beta_2) * g
-            term *= g
-            square += term
-            moved, root = mean / kind(part_1), np.sqrt(square / kind(part_2))
-            root += kind(self.epsilon)
-            moved *= kind(-self.rate)
-            moved /= root
-            moved += w
-            _require_finite_step(name, w, gradients[name], moved, root)
-            new[name], m[name], v[name] = moved, _read_only(mean), _read_only(square)
+            m[name] = _read_only(kind(self.beta_1) * m_before[name] + kind(1 - self.beta_1) * g)
+            v[name] = _read_only(kind(self.beta_2) * v_before[name] + kind(1 - self.beta_2) * g * g)
+            m_hat, v_hat = m[name] / kind(1 - self.beta_1**n), v[name] / kind(1 - self.beta_2**n)
+            root = np.sqrt(v_hat) + kind(self.epsilon)
+            new[name] = w - kind(self.rate) * m_hat / root
+            _require_finite_step(name, w, gradients[name], new[name], root)
         return new, _with(copy(self), steps=n, m=m, v=v)
 
 
@@ -269,8 +262,6 @@ def _float_array(name: str, key: str, value: object) -> Array:
     if type(value) is np.ndarray and value.dtype in SMALL:  # the usual case, and the quick one
         return value
     array = as_array(f"{name}[{key!r}]", value)
-    if isinstance(value, np.ma.MaskedArray):
-        raise ValueError(f"{name}[{key!r}]: expected an array without a mask, got a masked one; fill it first")
     if array.dtype not in SMALL:
         advice = f"; pass np.asarray({key}, np.float64)" if array.dtype.kind in "iubf" else ""
         raise ValueError(f"{name}[{key!r}]: expected float32 or float64, got {array.dtype}{advice}")

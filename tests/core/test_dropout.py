@@ -38,10 +38,16 @@ def test_a_mask_has_the_precision_asked_for():
     assert dropout_mask(np.random.default_rng(0), (2, 3), 0.5, np.float32).dtype == np.float32
 
 
-@pytest.mark.parametrize("rate", [-0.1, 1, np.nan])
+@pytest.mark.parametrize("rate", [-0.1, 1, np.nan, "a half", True])
 def test_a_rate_that_is_no_share_is_refused(rate):
-    with pytest.raises(ValueError, match=r"rate: expected a number from 0 to below 1, got"):
+    with pytest.raises(ValueError, match=r"rate: expected a (number|finite number)( from 0 to below 1)?, got"):
         dropout_mask(np.random.default_rng(0), (2, 3), rate)
+
+
+@pytest.mark.parametrize("dtype", [np.float16, int])
+def test_a_mask_of_another_dtype_is_refused(dtype):
+    with pytest.raises(ValueError, match="dtype: expected float32 or float64, got"):
+        dropout_mask(np.random.default_rng(0), (2, 3), 0.5, dtype)
 
 
 def drawn(cell, T=5, B=3, seed=0):

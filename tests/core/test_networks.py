@@ -296,3 +296,13 @@ def test_layers_that_are_none_are_refused():
     for layers in ((GRU(2, 3), GRU(2, 3)), []):
         with pytest.raises(ValueError, match=r"layers: expected a cell, or a list of cells and pairs such as \[pair\]"):
             network_shapes(layers, 4)
+
+
+def test_weights_may_be_lists():
+    rng, cell = np.random.default_rng(6), Elman(2, 3)
+    weights, x, targets = initial_weights(network_shapes(cell, 4), rng, 1.0), rng.normal(size=(3, 2, 2)), [[1, 0]] * 3
+    expected = loss_and_gradients(cell, weights, x, targets)
+    found = loss_and_gradients(cell, {name: value.tolist() for name, value in weights.items()}, x.tolist(), targets)
+    assert found[0] == expected[0]
+    for name, gradient in expected[1].items():
+        np.testing.assert_array_equal(found[1][name], gradient, err_msg=name)

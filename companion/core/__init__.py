@@ -1,1 +1,1 @@
-"""What every part uses: the cell, its order in memory, the walk through time, losses and optimisers."""
+"""What every part uses: cells and their walk through time, layers and networks, losses, optimisers, checks."""

@@ -1,7 +1,7 @@
 """What a recurrent cell is, and how its wiring names its weights.
 
 A *cell* states the equations of one step, forwards and backwards, and in its wiring which products with weights each
-pre-activation sums. All else follows: names and shapes of the weights here, the walk and the gradients in the core.
+pre-activation sums. From this follow the weights' names and shapes, the walk (walk.py) and gradients (recurrent.py).
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ class Cell(Protocol):
                  "x", "h", "h_before"    W_xk x_t, W_hk h_t, W_hk h_{t-1}
                  "r*h_before"            W_hk (r_t ⊙ h_{t-1})
                  "p*c_before", "p*c"     p_k ⊙ c_{t-1}, p_k ⊙ c_t, with a vector of weights (a peephole)
-    gates    the pre-activations that need nothing else: k_t = activation(a_k)
+             Terms of x_t, and of t − 1 without a factor of this step, are known before the step: the core sums them
+    gates    the pre-activations that need nothing else: k_t = activation(a_k), applied by the core
     state    the vectors handed from step to step
     outputs  the vectors that a loss may depend on, the main one first
 
@@ -36,9 +37,6 @@ class Cell(Protocol):
     asked each time. What belongs to the batch and not to time (a mask for all steps, a memory to look at) is held by a
     cell made for the batch. Gradients of such things, formed after the walk from δ of all steps, are what its method
     `batch_gradients(tape, da, d_outputs)`, if it has one, returns under names of their own; da as from `deltas`.
-
-    Two kinds of terms: those that are known before the step (x_t and whatever comes from t − 1, without a factor of
-    this step) are summed by the core, which also applies the gates; the others the cell adds itself.
     """
 
     @property
@@ -55,20 +53,21 @@ class Cell(Protocol):
     def step(self, w: Arrays, now: Arrays, before: Arrays) -> dict[str, Array]:
         """The rest of one step; every array is (B, ·).
 
-        `now` holds the values of the gates under their names and every other pre-activation as "a_k", summed as far
-        as it is known before the step; `before` is the state of t − 1. Returns what the step computes from them, the
-        same names at every step: this and the gates are kept for the backward pass. A pre-activation that the slopes
-        need is returned as it is, under its own name.
+        `now` holds the values of the gates under their names, and as "a_k" every other pre-activation that has a term
+        known before the step, with b_k; where none is known the cell adds b_k too. `before` is the state of t − 1, read
+        only. Returns what the step computes, the same names at every step: this and the gates are kept for the backward
+        pass. A pre-activation that the slopes need is returned as it is, under its own name.
         """
 
     def slopes(self, w: Arrays, now: Arrays, before: Arrays) -> dict[str, Array]:
         """Local slopes of many steps at once, (steps, B, ·), from all that these steps computed."""
 
     def back(self, w: Arrays, s: Arrays, d: Arrays) -> tuple[dict[str, Array], dict[str, Array]]:
-        """One step of the δ recursion, linear in `d`, the gradients of state and outputs; `s` are the step's slopes.
+        """One step of the δ recursion, linear in `d`, which is read only; `s` are the step's slopes.
 
-        Returns ∂loss/∂a_k of every pre-activation, and what reaches the state of t − 1 directly. What reaches it
-        through products known before the step (W_hkᵀ δ_k, p_k ⊙ δ_k) the core adds.
+        `d` has ∂loss/∂v_t of state and outputs, through the loss at t and all later steps. Returns ∂loss/∂a_k under
+        every k, and ∂loss/∂v_{t-1} under each v, by all ways but the products known before the step: W_hkᵀ δ_k and
+        p_k ⊙ δ_k the core adds.
         """
 
 
@@ -114,8 +113,10 @@ def shapes_of(wiring: Mapping[str, tuple[str, ...]], sizes: Mapping[str, int]) -
     shapes: dict[str, tuple[int, ...]] = {}
     for k, sources in wiring.items():
         for source in sources:
-            s = parsed(source)
-            shapes[weight_name(source, k)] = (sizes[k],) if s.factor == PEEPHOLE else (sizes[k], sizes[s.vector])
+            s, name = parsed(source), weight_name(source, k)
+            if name in shapes or (s.factor and s.vector == "x"):
+                raise ValueError(f"wiring: expected a weight for each entry, and no factor of x, got {source} for {k}")
+            shapes[name] = (sizes[k],) if s.factor == PEEPHOLE else (sizes[k], sizes[s.vector])
         shapes[f"b_{k}"] = (sizes[k],)
     return shapes
 

@@ -14,7 +14,8 @@ import numpy as np
 
 from companion.core.cell import BEFORE, Arrays, Cell, weight_name
 from companion.core.functions import Activation
-from companion.core.validation import Array, require_array, require_number, require_shape
+from companion.core.recurrent import Tape
+from companion.core.validation import Array, read_only, require_array, require_number, require_shape
 
 
 def dropout_mask(
@@ -49,7 +50,8 @@ class MaskedState:
     gates: ClassVar[Mapping[str, Activation]] = {}
 
     def __post_init__(self) -> None:
-        require_array("mask", self.mask, ("B", self.cell.sizes[self._h]))
+        mask = require_array("mask", self.mask, ("B", self.cell.sizes[self._h])).copy()
+        object.__setattr__(self, "mask", read_only(mask))
         factors = {source for k in self.cell.wiring.values() for source in k if source.endswith(f"*{self._h}{BEFORE}")}
         if factors:
             raise ValueError(f"cell: expected one that multiplies no state by a factor, got {', '.join(factors)}")
@@ -82,17 +84,23 @@ class MaskedState:
 
     def step(self, w: Arrays, now: Arrays, before: Arrays) -> dict[str, Array]:
         require_shape("mask", self.mask, before[self._h].shape)
-        h = self.mask * before[self._h]  # (B, H)
+        mask = self.mask.astype(before[self._h].dtype, copy=False)
+        h = mask * before[self._h]  # (B, H)
         a = {name.removeprefix("a_"): value for name, value in now.items()}
         a |= {k: a.get(k, w[f"b_{k}"]) + h @ W.T for k, W in self._behind(w).items()}
         gates = {k: self.cell.gates[k](a_k) for k, a_k in a.items() if k in self.cell.gates}
         rest = {f"a_{k}": a_k for k, a_k in a.items() if k not in gates}
-        return {**gates, **self.cell.step(w, gates | rest, before), "mask": self.mask}
+        return {**gates, **self.cell.step(w, gates | rest, before), "mask": mask}
 
     def slopes(self, w: Arrays, now: Arrays, before: Arrays) -> dict[str, Array]:
-        return self.cell.slopes(w, now, before)
+        return {**self.cell.slopes(w, now, before), "mask": now["mask"]}
 
     def back(self, w: Arrays, s: Arrays, d: Arrays) -> tuple[dict[str, Array], dict[str, Array]]:
         da, direct = self.cell.back(w, s, d)
-        dh = self.mask * sum(da[k] @ W for k, W in self._behind(w).items())
+        dh = s["mask"] * sum(da[k] @ W for k, W in self._behind(w).items())
         return da, {**direct, self._h: direct[self._h] + dh if self._h in direct else dh}
+
+    def batch_gradients(self, tape: Tape, da: Arrays, d_outputs: Arrays) -> dict[str, Array]:
+        """Those of the cell, if it has any."""
+        own = getattr(self.cell, "batch_gradients", None)
+        return own(tape, da, d_outputs) if own else {}

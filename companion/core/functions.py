@@ -118,11 +118,13 @@ def cross_entropy(logits: Array, targets: Array, counted: Array | None = None) -
     counted  True where an answer counts, (...); all by default. What stands elsewhere, in logits and in targets, is not
              looked at, and its gradient is 0
     Returns the loss in nats and dlogits = y − d, (..., O), in the dtype of the logits.
-    Raises ValueError when the shapes differ, a class number is out of range or a distribution does not sum to 1.
+    Raises ValueError when the shapes differ, a class number is out of range, a distribution does not sum to 1, or the
+    loss overflows.
     """
     logits, targets, counted = _answers("logits", logits, targets, counted)
     O = logits.shape[-1]
-    shifted = logits - logits.max(axis=-1, keepdims=True)
+    with np.errstate(over="ignore", invalid="ignore"):  # what overflows is refused below
+        shifted = logits - logits.max(axis=-1, keepdims=True)
     e = np.exp(shifted)
     total = e.sum(axis=-1, keepdims=True)
     y = np.ascontiguousarray(e / total)
@@ -131,11 +133,13 @@ def cross_entropy(logits: Array, targets: Array, counted: Array | None = None) -
         answers, flat = np.arange(chosen.size), y.reshape(-1, O)
         losses = np.log(total).ravel() - shifted.reshape(-1, O)[answers, chosen]
         flat[answers, chosen] -= 1  # flat is a view of y
-        return float(_filled(losses, None if counted is None else counted.ravel(), 0).sum()), _filled(y, counted, 0)
+        loss = _filled(losses, None if counted is None else counted.ravel(), 0).sum()
+        return _finite("logits", loss), _filled(y, counted, 0)
     d = require_probabilities("targets", _filled(targets, counted, np.eye(O)[0]), logits.shape)
     d = d.astype(logits.dtype, copy=False)
-    losses = _filled(d * (np.log(total) - shifted), counted, 0)
-    return float(losses.sum()), _filled(y - d, counted, 0)
+    with np.errstate(over="ignore", invalid="ignore"):
+        losses = _filled(d * (np.log(total) - shifted), counted, 0)
+    return _finite("logits", losses.sum()), _filled(y - d, counted, 0)
 
 
 def squared_error(outputs: Array, targets: Array, counted: Array | None = None) -> tuple[float, Array]:
@@ -143,12 +147,19 @@ def squared_error(outputs: Array, targets: Array, counted: Array | None = None) 
 
     counted  True where an answer counts, (...), as for `cross_entropy`; all by default
     Returns the loss and d_outputs = 2 (outputs − targets), in the dtype of the outputs.
-    Raises ValueError when the shapes differ, or for NaN.
+    Raises ValueError when the shapes differ, for NaN, or when the loss overflows.
     """
     outputs, targets, counted = _answers("outputs", outputs, targets, counted)
     targets = require_array("targets", _filled(targets, counted, 0), outputs.shape).astype(outputs.dtype, copy=False)
-    error = outputs - targets
-    return float(np.vdot(error, error)), 2 * error
+    with np.errstate(over="ignore"):  # what overflows is refused
+        error = outputs - targets
+        return _finite("outputs", np.vdot(error, error)), 2 * error
+
+
+def _finite(name: str, loss: float) -> float:
+    if not np.isfinite(loss):
+        raise ValueError(f"{name}: expected answers with a finite loss, got {loss}")
+    return float(loss)
 
 
 def _answers(name: str, answers: Array, targets: Array, counted: Array | None) -> tuple[Array, Array, Array | None]:

@@ -15,7 +15,7 @@ import numpy as np
 
 from companion.core.cell import Arrays, Cell, weight_shapes
 from companion.core.recurrent import Tape, backward, forward
-from companion.core.validation import Array, as_array, require_array, require_lengths, require_names
+from companion.core.validation import Array, as_array, as_numbers, require_array, require_lengths, require_names
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -172,7 +172,7 @@ def masked(rows: Array, mask: Array | None) -> Array:
     if rows.ndim != 3 or mask.shape not in (rows.shape, rows.shape[1:]):
         expected = " or ".join(map(str, (rows.shape, rows.shape[1:]))) if rows.ndim == 3 else "None for tokens"
         raise ValueError(f"mask: expected {expected}, got shape {mask.shape}")
-    return rows * mask.astype(rows.dtype, copy=False)
+    return rows * (mask.astype(rows.dtype, copy=False) if rows.dtype.kind == "f" else as_numbers("mask", mask))
 
 
 def _as_masks(masks: Sequence[Array | None] | None, layers: int) -> Sequence[Array | None]:

@@ -24,7 +24,15 @@ from companion.core.layers import (
     stack_shapes,
 )
 from companion.core.recurrent import forward
-from companion.core.validation import Array, as_numbers, require_array, require_names, require_shape, require_size
+from companion.core.validation import (
+    Array,
+    as_numbers,
+    require_array,
+    require_finite,
+    require_names,
+    require_shape,
+    require_size,
+)
 
 
 def readout_shapes(hidden: int, outputs: int) -> dict[str, tuple[int, ...]]:
@@ -49,7 +57,11 @@ def readout_gradients(weights: Arrays, h: Array, dlogits: Array) -> tuple[dict[s
     H, O = h.shape[-1], dlogits.shape[-1]
     require_shape("dlogits", dlogits, (*h.shape[:-1], "O"))
     flat = dlogits.reshape(-1, O)
-    return {"W_hy": flat.T @ h.reshape(-1, H), "b_y": flat.sum(axis=0)}, dlogits @ weights["W_hy"]
+    with np.errstate(over="ignore", invalid="ignore"):
+        gradients = {"W_hy": flat.T @ h.reshape(-1, H), "b_y": flat.sum(axis=0)}
+    for name, gradient in gradients.items():
+        require_finite(f"d{name}", gradient)
+    return gradients, dlogits @ weights["W_hy"]
 
 
 def without_readout(cell: Cell, weights: Arrays) -> dict[str, Array]:

@@ -34,10 +34,6 @@ class Order:
     sizes: Mapping[str, int]
     shapes: Mapping[str, tuple[int, ...]]
 
-    @property
-    def width(self) -> int:
-        return self.columns[self.names[-1]].stop
-
     def span(self, run: Names, B: int = 1) -> slice:
         """Where neighbours lie among the columns, or in a row that holds (B, n) of each, one after another."""
         return slice(B * self.columns[run[0]].start, B * self.columns[run[-1]].stop)
@@ -45,17 +41,20 @@ class Order:
 
 def order(cell: Cell) -> Order:
     """Pre-activations fed by x alone, by x and the state, by the state alone, then those that the cell sums itself."""
-    kinds = tuple(1 if (g := cell.gates.get(k)) is TANH else 2 if g is SIGMOID else 0 for k in cell.wiring)
-    return _order(tuple(cell.wiring.items()), kinds, tuple(cell.sizes.items()))
+    gates = {k: 1 if g is TANH else 2 if g is SIGMOID else 0 for k, g in cell.gates.items()}
+    wires = tuple((k, sources, gates.get(k)) for k, sources in cell.wiring.items())
+    return _order(wires, tuple(cell.sizes.items()))
 
 
 @cache  # of what a cell is, not of the cell: one that is made for a batch may hold its arrays
-def _order(wires: tuple[tuple[str, Names], ...], kinds: tuple[int, ...], lengths: tuple[tuple[str, int], ...]) -> Order:
-    wiring, sizes, places = dict(wires), {name: int(size) for name, size in lengths}, {}
-    for (k, sources), kind in zip(wires, kinds, strict=True):
+def _order(wires: tuple[tuple[str, Names, int | None], ...], vectors: tuple[tuple[str, int], ...]) -> Order:
+    wiring, sizes, places = {k: sources for k, sources, _ in wires}, {v: int(size) for v, size in vectors}, {}
+    for k, sources, gate in wires:
         known = [parsed(source) for source in sources if parsed(source).known]
+        if gate is not None and len(known) < len(sources):
+            raise ValueError(f"gates: expected what is known before the step, got {k}, fed by {', '.join(sources)}")
         from_x, from_state = any(s.vector == "x" for s in known), any(s.vector != "x" for s in known)
-        places[k] = (3 if sources and not known else 0 if not from_state else 1 if from_x else 2, kind)
+        places[k] = (3 if sources and not known else 0 if not from_state else 1 if from_x else 2, gate or 0)
     names = tuple(sorted(places, key=places.__getitem__))
     ends = [sum(sizes[k] for k in names[: i + 1]) for i in range(len(names))]
 

@@ -107,7 +107,10 @@ def backward(tape: Tape, d_outputs: Arrays) -> dict[str, Array]:
     if not all(map(all_finite, gradients.values())):
         _require_finite_gradients(da, place, gradients)
     batch_gradients = getattr(tape.cell, "batch_gradients", None)
-    return gradients | batch_gradients(tape, _by_name(da, place), d_outputs) if batch_gradients else gradients
+    added = batch_gradients(tape, _by_name(da, place), d_outputs) if batch_gradients else {}
+    if taken := sorted(added.keys() & gradients.keys()):
+        raise ValueError(f"batch_gradients: expected names of its own, got {', '.join(taken)}")
+    return gradients | added
 
 
 def _deltas(tape: Tape, d_outputs: Arrays) -> tuple[Array, dict[str, Array], Order]:
@@ -135,7 +138,7 @@ def _at_the_end(d: Array, lengths: Array) -> Array:
 
 
 def _weight_gradients(tape: Tape, place: Order, da: Array) -> dict[str, Array]:
-    """∂loss/∂W_vk = Σ_t Σ_b δ_k v_tᵀ for every source v in the wiring, from da (T · B, all pre-activations)."""
+    """∂loss/∂W_vk = Σ_t Σ_b δ_k vᵀ, where v is what W_vk multiplied at step t (`rows_of`); da (T · B, all k)."""
     gradients: dict[str, Array] = {}
     for name, runs in place.fed.items():
         source, rows = parsed(name), rows_of(name, tape.x, tape.kept)

@@ -204,6 +204,13 @@ def keep_sizes(owner: object, **least: int) -> None:
 # --- what a recurrent layer is given (recurrent.py) ------------------------------------------------------------------
 
 
+def read_only(array: Array) -> Array:
+    """A view of an array through which it cannot be changed."""
+    view = array.view()
+    view.setflags(write=False)
+    return view
+
+
 def require_weights(
     shapes: Mapping[str, tuple[int, ...]], weights: Mapping[str, Array]
 ) -> tuple[dict[str, Array], np.dtype]:
@@ -225,7 +232,7 @@ def require_inputs(x: object, I: int, dtype: np.dtype, lengths: object = None) -
     Raises ValueError for anything else, for NaN and infinity.
     """
     x = as_array("x", x)
-    steps = None if lengths is None else require_lengths(lengths, x)
+    steps = None if lengths is None else read_only(require_lengths(lengths, x).copy())
     if steps is not None:
         within = np.arange(len(x))[:, None] < steps
         x = np.where(within.reshape(*within.shape, *(1,) * (x.ndim - 2)), x, x.dtype.type(0))
@@ -246,7 +253,7 @@ def require_states(sizes: Mapping[str, int], initial: object, B: int, dtype: np.
     given = initial if isinstance(initial, Mapping) else {next(iter(sizes)): initial}
     require_names("initial", given, list(sizes))
     checked = {name: require_array(f"{name}_0", given[name], (B, size)) for name, size in sizes.items()}
-    return {name: value.astype(dtype, copy=False) for name, value in checked.items()}
+    return {name: value.astype(dtype) for name, value in checked.items()}
 
 
 def require_gradients(names: Sequence[str], like: Mapping[str, Array], given: object) -> dict[str, Array]:
@@ -256,4 +263,40 @@ def require_gradients(names: Sequence[str], like: Mapping[str, Array], given: ob
     if unknown := sorted(set(given) - set(names)):
         raise ValueError(f"d_outputs: expected gradients of {', '.join(names)}, got one of {', '.join(unknown)}")
     checked = {name: require_array(f"d{name}", d, like[name].shape) for name, d in given.items()}
-    return {name: d.astype(like[name].dtype, copy=False) for name, d in checked.items()}
+    return {name: read_only(d.astype(like[name].dtype, copy=False)) for name, d in checked.items()}
+
+
+# --- what a cell returns (walk.py) -----------------------------------------------------------------------------------
+
+
+def require_made(
+    made: Mapping[str, Array], vectors: Sequence[str], gates: Mapping[str, object], sizes: Mapping[str, int], B: int
+) -> None:
+    """Raise ValueError unless a step returned all of `vectors` that are no gates, (B, size), the rest (B, n, …)."""
+    for name in vectors:
+        if name not in made and name not in gates:
+            raise ValueError(f"step: expected {name} among what it returns, got {', '.join(made)}")
+    for name, value in made.items():
+        shape, size = np.shape(value), sizes.get(name, "n")
+        if len(shape) < 2 or shape[0] != B or (name in sizes and shape != (B, size)):
+            raise ValueError(f"step: expected {name} of shape ({B}, {size}), got {shape}")
+
+
+def require_sent(
+    da: Mapping[str, Array], expected: Mapping[str, Array], direct: Mapping[str, Array], states: Mapping[str, Array]
+) -> None:
+    """Raise ValueError unless a step back returned δ of all pre-activations, and of states only, in their shapes."""
+    if da.keys() != expected.keys() or not direct.keys() <= states.keys():
+        names = f"δ of {', '.join(expected)}, and gradients of {', '.join(states)}"
+        raise ValueError(f"back: expected {names}, got {', '.join(da)} and {', '.join(direct)}")
+    for like, given in ((expected, da), (states, direct)):
+        for name, value in given.items():
+            if np.shape(value) != like[name].shape:
+                raise ValueError(f"back: expected {name} of shape {like[name].shape}, got {np.shape(value)}")
+
+
+def require_steps(slopes: Mapping[str, Array], steps: int) -> None:
+    """Raise ValueError unless there are slopes of so many steps."""
+    for name, value in slopes.items():
+        if np.ndim(value) < 3 or len(value) != steps:
+            raise ValueError(f"slopes: expected {name} of shape ({steps}, B, n), got {np.shape(value)}")

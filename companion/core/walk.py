@@ -12,13 +12,14 @@ from itertools import groupby
 
 import numpy as np
 
+from companion.core import validation
 from companion.core.cell import PEEPHOLE, Arrays, Cell, Source, parsed, weight_name
 from companion.core.order import Names, Order
 from companion.core.validation import Array
 
 SLOPES = 1 << 17  # bytes of one state vector in a block of steps whose slopes are computed together
 
-# a state vector's name, weights, the product of the two, and the rows over time of what it leads to
+# a state vector's name, weights, how the two are multiplied, and the rows over time that this leads to or comes from
 Term = tuple[str, Array, Callable[[Array, Array], Array], Array]
 
 # The GNU C library keeps freed memory for the next request, up to twice the largest block freed so far of up to 32 MB
@@ -27,7 +28,7 @@ np.empty((1 << 25) - (1 << 13), np.uint8)
 
 
 def forward(cell: Cell, place: Order, w: Arrays, x: Array, initial: Arrays) -> dict[str, Array]:
-    """All that the steps compute, name → (T + 1, B, ·) with the initial state in row 0; arguments are checked already.
+    """All that the steps compute, name → (T + 1, B, ·), with the initial state, or 0, in row 0; all is checked already.
 
     x is (T, B, I + 1) and ends in ones, which meet the biases; or it holds tokens, (T, B).
     Raises ValueError when a step does not return what the cell declares.
@@ -38,23 +39,27 @@ def forward(cell: Cell, place: Order, w: Arrays, x: Array, initial: Arrays) -> d
     for k, a_k in rows.items():
         _write_inputs(a_k[1:], cell, w, k, x)
     terms = list(_terms(w, place, a, B))
-    gates = [(g, a[:, place.span(tuple(run), B)]) for g, run in groupby(place.known, cell.gates.get) if g]
+    runs = groupby(place.known, lambda k: (cell.gates.get(k), place.sizes[k]))
+    gates = [(g, a[:, place.span(tuple(run), B)].reshape(T + 1, -1, B, n)) for (g, n), run in runs if g]
     known = {k if k in cell.gates else f"a_{k}": a_k for k, a_k in rows.items()}
-    kept, before, names = {k: rows[k] for k in cell.gates}, initial, list[str]()
+    kept, before, names, states = {k: rows[k] for k in cell.gates}, initial, list[str](), dict[str, Array]()
     for t in range(1, T + 1):
         for h, W_hk, times, a_k in terms:
             a_t = a_k[t]
             a_t += times(before[h], W_hk)  # W_hk h_{t-1} for all k that h feeds, or p_k ⊙ c_{t-1}
-        for g, a_k in gates:
-            a_k[t] = g(a_k[t])
+        for g, gate in gates:
+            gate[t] = g(gate[t])
         now = {name: a_k[t] for name, a_k in known.items()}
-        made = cell.step(w, now, before)
+        step = cell.step(w, now, before).items()  # views of the a_k, which are overwritten now, are copied
+        made = {name: v.copy() if v.base is a and v is not now.get(name) else v for name, v in step}
         if t == 1:
-            kept |= _rooms(cell, place, made, known, a, B)
-            names = sorted(made, key=lambda name: kept[name].base is a)  # what lies among the a_k is written last
+            validation.require_made(made, (*cell.state, *cell.outputs), cell.gates, place.sizes, B)
+            kept |= _rooms(made, known, a)
+            states = {name: validation.read_only(kept[name]) for name in cell.state}
+            names = list(made)
         for name in names:
             kept[name][t] = made[name]
-        before = {name: kept[name][t] for name in cell.state}
+        before = {name: rows[t] for name, rows in states.items()}
     for name, values in kept.items():
         values[0] = initial.get(name, 0)
     return kept
@@ -98,22 +103,12 @@ def _terms(w: Arrays, place: Order, a: Array, B: int) -> Iterator[Term]:
             yield source.vector, W, np.matmul, a_k
 
 
-def _rooms(cell: Cell, place: Order, made: Arrays, known: Arrays, a: Array, B: int) -> dict[str, Array]:
+def _rooms(made: Arrays, known: Arrays, a: Array) -> dict[str, Array]:
     """Where to keep what steps make: k in the place of its a_k, unless the step hands that on, the rest for itself."""
-    for name in (*cell.state, *cell.outputs):
-        if name not in made and name not in cell.gates:
-            raise ValueError(f"step: expected {name} among what it returns, got {', '.join(made)}")
     rooms = {}
     for name, value in made.items():
-        if name in place.sizes and np.shape(value) != (B, place.sizes[name]):
-            raise ValueError(f"step: expected {name} of shape {(B, place.sizes[name])}, got {np.shape(value)}")
-        a_k = known.get(f"a_{name}") if f"a_{name}" not in made else None
-        if name in known:
-            rooms[name] = known[name]
-        elif a_k is not None and not any(np.may_share_memory(other, a_k[1]) for other in made.values()):
-            rooms[name] = a_k
-        else:
-            rooms[name] = np.empty((len(a), *np.shape(value)), a.dtype)
+        own = known.get(name if name in known or f"a_{name}" in made else f"a_{name}")
+        rooms[name] = np.empty((len(a), *np.shape(value)), a.dtype) if own is None else own
     return rooms
 
 
@@ -123,20 +118,19 @@ def deltas(cell: Cell, place: Order, w: Arrays, kept: Arrays, d_outputs: Arrays)
     Raises ValueError when `back` does not return what the cell declares.
     """
     main = kept[cell.outputs[0]]
-    da = np.empty((*main.shape[:2], place.width), main.dtype)
+    da = np.empty((*main.shape[:2], place.span(place.names).stop), main.dtype)
     da[0] = 0
     rows = {k: da[..., columns] for k, columns in place.columns.items()}
     terms = list(_terms_back(w, place, da))
-    zero = {name: np.zeros_like(kept[name][0]) for name in (*cell.state, *cell.outputs)}
+    zero = {name: validation.read_only(np.zeros_like(kept[name][0])) for name in (*cell.state, *cell.outputs)}
     carried = {name: zero[name] for name in cell.state}
     for t, slopes in _slopes(cell, w, kept):
         d = zero | carried
         for name, given in d_outputs.items():
             d[name] = given[t] + carried[name] if name in carried else given[t]
         da_t, direct = cell.back(w, slopes, d)
-        if t == len(main) - 1 and (da_t.keys() != rows.keys() or not direct.keys() <= carried.keys()):
-            expected = f"δ of {', '.join(rows)}, and gradients of {', '.join(carried)}"
-            raise ValueError(f"back: expected {expected}, got {', '.join(da_t)} and {', '.join(direct)}")
+        if t == len(main) - 1:
+            validation.require_sent(da_t, {k: a_k[t] for k, a_k in rows.items()}, direct, carried)
         for k, value in da_t.items():
             rows[k][t] = value
         carried = dict(direct)
@@ -168,5 +162,6 @@ def _slopes(cell: Cell, w: Arrays, kept: Arrays) -> Iterator[tuple[int, dict[str
         first = max(1, last - together + 1)
         now = {name: rows[first : last + 1] for name, rows in kept.items()}
         block = cell.slopes(w, now, {name: kept[name][first - 1 : last] for name in cell.state})
+        validation.require_steps(block, last - first + 1)
         for t in range(last, first - 1, -1):
             yield t, {name: slopes[t - first] for name, slopes in block.items()}

@@ -26,7 +26,7 @@ from companion.core.networks import (
     run_network,
 )
 from companion.core.optimisers import Adam, clip_by_norm
-from companion.core.validation import Array, require_array, require_names, require_size, require_tokens
+from companion.core.validation import Array, require_array, require_names, require_number, require_size, require_tokens
 from companion.rnn.ngrams import require_text
 
 WIDTH = 64  # sequences evaluated at once
@@ -206,6 +206,8 @@ class Settings:
         for name in ("rate", "clip"):
             if not 0 < getattr(self, name) < np.inf:
                 raise ValueError(f"{name}: expected a positive number, got {getattr(self, name)}")
+        if not 0 <= require_number("dropout", self.dropout) < 1:
+            raise ValueError(f"dropout: expected a number from 0 to below 1, got {self.dropout}")
 
 
 @dataclass(frozen=True)
@@ -259,7 +261,7 @@ def train(
         if step in due:
             model = RecurrentLanguageModel(layers, weights)
             score = development(model)
-            if np.isnan(score):
+            if not np.isfinite(score):
                 raise ValueError(f"development: expected a score that can be compared, got {score} at step {step}")
             checks.append(Check(step, float(np.mean(recent)), score))
             recent = []
@@ -280,4 +282,9 @@ def _again_and_again(
     passes: Callable[[np.random.Generator], Iterator[Batch]], rng: np.random.Generator
 ) -> Iterator[Batch]:
     while True:
-        yield from passes(rng)
+        some = False
+        for batch in passes(rng):
+            some = True
+            yield batch
+        if not some:
+            raise ValueError("passes: expected at least one batch in each pass over the text, got none")

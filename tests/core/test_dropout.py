@@ -173,3 +173,27 @@ def test_as_many_masks_as_are_read_are_asked_for():
 
 def test_a_mask_keeps_the_precision_of_what_it_multiplies():
     assert masked(np.ones((5, 2, 4), np.float32), np.ones((2, 4))).dtype == np.float32
+
+
+def test_whole_numbers_are_masked_by_the_mask_and_not_by_its_whole_part():
+    rows, mask = np.arange(24).reshape(3, 2, 4), np.full((2, 4), 1.25)
+    np.testing.assert_array_equal(masked(rows, mask), rows * 1.25)
+    np.testing.assert_array_equal(masked(rows > 3, mask), (rows > 3) * 1.25)
+
+
+def test_a_mask_of_the_state_is_the_cells_own():
+    cell = GRU(2, 4)
+    rng, w, x = drawn(cell)
+    mask = dropout_mask(rng, (3, 4), 0.5)
+    h, tape = forward(MaskedState(cell, mask), w, x)
+    expected = backward(tape, {"h": h})
+    mask *= 3
+    for name, gradient in backward(tape, {"h": h}).items():
+        np.testing.assert_array_equal(gradient, expected[name], err_msg=name)
+
+
+def test_a_mask_of_the_state_keeps_the_precision():
+    rng, w, x = drawn(LSTM(2, 4))
+    single = {name: value.astype(np.float32) for name, value in w.items()}
+    h, tape = forward(MaskedState(LSTM(2, 4), np.ones((3, 4))), single, x.astype(np.float32))
+    assert {gradient.dtype for gradient in backward(tape, {"h": h}).values()} == {np.dtype(np.float32)}

@@ -145,3 +145,17 @@ def test_sums_by_token_are_the_product_of_one_hot_vectors_with_the_rows(size, N,
         found = functions.sums_by_token(rows, tokens, size)
     np.testing.assert_allclose(found, np.eye(size)[tokens].T @ rows, atol=1e-12)
     assert functions.sums_by_token(rows.astype(np.float32), tokens, size).dtype == np.float32
+
+
+@pytest.mark.parametrize(
+    ("loss", "answers", "targets"),
+    [
+        (cross_entropy, np.array([[3e38, -3e38]], np.float32), np.array([1])),
+        (cross_entropy, np.array([[1.7e308, -1.7e308]]), np.array([[1.0, 0.0]])),
+        (functions.squared_error, np.array([[1e200]]), np.array([[0.0]])),
+        (functions.squared_error, np.array([[1.7e308]]), np.array([[-1.7e308]])),
+    ],
+)
+def test_a_loss_that_overflows_is_told(loss, answers, targets):
+    with pytest.raises(ValueError, match=r"(logits|outputs): expected answers with a finite loss, got (inf|nan)"):
+        loss(answers, targets)

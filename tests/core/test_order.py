@@ -3,9 +3,11 @@
 from types import MappingProxyType
 
 import numpy as np
+import pytest
 
 from companion.core.functions import SIGMOID
 from companion.core.order import order
+from companion.core.recurrent import forward
 from companion.gates.cells import GRU, LSTM, CoupledLSTM, GRUResetBefore, PeepholeLSTM
 from companion.rnn.cells import Elman, Jordan
 
@@ -29,7 +31,11 @@ def test_neighbours_in_memory():
         assert all(len(runs) == 1 for source, runs in order(kind(2, 3)).fed.items() if "*" not in source), kind
     gru = order(GRU(2, 3))
     assert gru.fed["x"] == (("n", "r", "z"),) and gru.fed["h_before"] == (("r", "z", "hn"),)
-    assert gru.span(("r", "z", "hn")) == slice(3, 12) and gru.span(("r",), B=5) == slice(15, 30) and gru.width == 12
+    assert (
+        gru.span(("r", "z", "hn")) == slice(3, 12)
+        and gru.span(("r",), B=5) == slice(15, 30)
+        and gru.span(gru.names) == slice(0, 12)
+    )
 
 
 class Sizes(Elman):
@@ -50,3 +56,27 @@ def test_sizes_of_any_integer_type_are_plain_ones_also_for_an_equal_cell_later()
         narrow = order(Elman(kind(100), kind(100)))
         assert all(type(size) is int for size in narrow.sizes.values()) and narrow.span(("h",), B=50) == slice(0, 5000)
     assert all(type(size) is int for size in order(Elman(100, 100)).sizes.values())
+
+
+@pytest.mark.parametrize(
+    ("wiring", "gates", "message"),
+    [
+        (
+            {"h": ("x", "h_before", "h")},
+            {},
+            "wiring: expected a weight for each entry, and no factor of x, got h for h",
+        ),
+        ({"h": ("p*x",)}, {}, r"wiring: expected a weight for each entry, and no factor of x, got p\*x for h"),
+        ({"h": ("p*h_before", "p*c")}, {}, r"wiring: expected a weight for each entry, .* got p\*c for h"),
+        ({"a": ("x", "p*c")}, {"a": SIGMOID}, r"gates: expected what is known before the step, got a, fed by x, p\*c"),
+    ],
+)
+def test_a_wiring_that_would_be_misread_is_refused(wiring, gates, message):
+    """Two entries with one weight's name, a factor of the input, a gate that waits for what the step computes."""
+
+    class Odd(Elman):
+        sizes = MappingProxyType({"x": 3, "h": 3, "a": 3, "c": 3})
+
+    Odd.wiring, Odd.gates = MappingProxyType(wiring), MappingProxyType(gates)
+    with pytest.raises(ValueError, match=message):
+        forward(Odd(3, 3), {}, np.zeros((2, 1, 3)))

@@ -274,6 +274,29 @@ def test_a_tape_keeps_what_the_backward_pass_needs_and_no_more():
     assert h.base is None or h.base.size == h.size  # no view of a larger array that would stay alive with it
 
 
+class Crossing(Elman):
+    """Two pre-activations; from its second step on, a step hands on the one as the other's value."""
+
+    wiring = MappingProxyType({"h": ("x", "h_before"), "u": ("x",)})
+    outputs = ("h", "u")
+    sizes = MappingProxyType({"x": 2, "h": 3, "u": 3})
+
+    def step(self, w, now, before):
+        if (before["h"] == 7).all():
+            return {"u": np.tanh(now["a_u"]), "h": np.tanh(now["a_h"])}
+        return {"u": np.tanh(now["a_u"]), "h": now["a_u"]}
+
+
+def test_an_if_may_hand_on_at_a_later_step_what_it_did_not_at_the_first():
+    cell = Crossing(2, 3)
+    rng, w, x, _ = drawn(cell, 4, 2, 0)
+    initial = {"h": np.full((2, 3), 7.0)}
+    h, tape = forward(cell, w, x, initial)
+    np.testing.assert_allclose(np.tanh(h[2:]), tape["u"][2:], atol=1e-15)
+    expected = plainly.forward(cell, w, x, initial)
+    np.testing.assert_allclose(h[1:], expected["h"][1:], atol=1e-14)
+
+
 class Zoneout(LSTM):
     """Each step keeps some of h_{t-1}: h_t = m_t ⊙ h_{t-1} + (1 − m_t) ⊙ h_t, with a mask drawn in the step."""
 
@@ -394,6 +417,71 @@ def test_a_step_back_that_does_not_return_what_its_cell_declares_is_told(kind, g
         backward(tape, {"h": h})
 
 
+class Chooser(LSTM):
+    """An LSTM whose input gate shares out: a softmax over the units of each sequence."""
+
+    gates = MappingProxyType({**LSTM.gates, "i": SOFTMAX})
+
+
+def test_a_gate_whose_function_mixes_entries_sees_each_sequence_alone():
+    cell = Chooser(2, 3)
+    _, w, x, initial = drawn(cell, 4, 5, 0)
+    _, tape = forward(cell, w, x, initial)
+    np.testing.assert_allclose(tape["i"][1:].sum(axis=-1), np.ones((4, 5)), atol=1e-14)
+    np.testing.assert_allclose(tape["i"][1:], plainly.forward(cell, w, x, initial)["i"][1:], atol=1e-14)
+
+
+class Thin(LSTM):
+    def back(self, w, s, d):
+        da, direct = super().back(w, s, d)
+        return da | {"i": da["i"][0]}, direct
+
+
+class Flat(LSTM):
+    def slopes(self, w, now, before):
+        return {name: s[0] for name, s in super().slopes(w, now, before).items()}
+
+
+class Grasping(LSTM):
+    def back(self, w, s, d):
+        d["c"] *= 2
+        return super().back(w, s, d)
+
+
+class Rewriting(LSTM):
+    def step(self, w, now, before):
+        before["c"][:] = 0
+        return super().step(w, now, before)
+
+
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [
+        (Thin, r"back: expected i of shape \(2, 3\), got \(3,\)"),
+        (Flat, r"slopes: expected i of shape \(5, B, n\), got \(2, 3\)"),
+        (Grasping, "read-only"),
+    ],
+)
+def test_what_would_be_stretched_or_overwritten_on_the_way_back_is_told(kind, message):
+    cell = kind(2, 3)
+    _, w, x, initial = drawn(cell, 5, 2, 0)
+    h, tape = forward(cell, w, x, initial)
+    dh = np.ones_like(h)
+    with pytest.raises(ValueError, match=message):
+        backward(tape, {"h": dh})
+    assert (dh == 1).all()
+
+
+def test_a_step_cannot_rewrite_the_past_nor_what_the_caller_gave():
+    cell = Rewriting(2, 3)
+    _, w, x, initial = drawn(cell, 5, 2, 0)
+    given = {name: value.copy() for name, value in initial.items()}
+    with pytest.raises(ValueError, match="read-only"):
+        forward(cell, w, x, initial)
+    for name, value in given.items():
+        np.testing.assert_array_equal(initial[name], value, err_msg=name)
+
+
 class Looking(GRU):
     """A made-up cell of one batch: its memory (B, H) is added to the state at every step, and wants a gradient."""
 
@@ -435,6 +523,18 @@ def test_what_belongs_to_the_batch_gets_its_gradient_after_the_walk():
         moved[index] = 1e-6
         numeric = (loss(memory + moved) - loss(memory - moved)) / 2e-6
         assert numeric == pytest.approx(gradients["dmemory"][index], rel=1e-6)
+
+
+class Clashing(Looking):
+    def batch_gradients(self, tape, da, d_outputs):
+        return {"b_n": self.memory}
+
+
+def test_gradients_of_the_batch_have_names_of_their_own():
+    cell = Clashing(4, 3, np.zeros((2, 3)))
+    h, tape = forward(cell, initial_weights(weight_shapes(cell), np.random.default_rng(0), 0.5), np.zeros((5, 2, 4)))
+    with pytest.raises(ValueError, match="batch_gradients: expected names of its own, got b_n"):
+        backward(tape, {"h": h})
 
 
 def test_a_cell_made_for_a_batch_is_not_kept_alive():

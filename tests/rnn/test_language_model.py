@@ -273,6 +273,8 @@ def test_probabilities_of_a_stack_are_those_of_its_steps_however_sequences_are_c
         (lambda: list(streams(np.arange(5), 0, 3)), "size: expected a whole number of at least 1, got 0"),
         (lambda: list(equal_lengths(ALTERNATING, 0, np.random.default_rng(0))), "size: expected a whole number"),
         (lambda: Settings(rate=0.1, steps=0), "steps: expected a whole number of at least 1, got 0"),
+        (lambda: Settings(rate=0.1, steps=1, dropout=1), "dropout: expected a number from 0 to below 1, got 1"),
+        (lambda: learn(passes=lambda *_: iter(())), "passes: expected at least one batch in each pass over the text"),
         (lambda: Settings(rate=-1, steps=1), "rate: expected a positive number, got -1"),
         (
             lambda: lm.shapes([(Elman(V, 3), Elman(V, 3))]),

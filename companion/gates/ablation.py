@@ -2,9 +2,9 @@
 
 Their names for the variants, and the cells that are them here:
 
-    V     the LSTM with peepholes               gated.PeepholeLSTM
-    NP    no peepholes                          gated.LSTM
-    CIFG  coupled input and forget gate         gated.CoupledLSTM
+    V     the LSTM with peepholes               cells.PeepholeLSTM
+    NP    no peepholes                          cells.LSTM
+    CIFG  coupled input and forget gate         cells.CoupledLSTM
     NIG, NFG, NOG    no input gate, no forget gate, no output gate          AblatedLSTM
     NIAF, NOAF       no input activation function, no output one            AblatedLSTM
 
@@ -28,7 +28,7 @@ PARTS = ("i", "f", "o", "input activation", "output activation")
 
 @dataclass(frozen=True)
 class AblatedLSTM:
-    """The LSTM without one of its parts; the others are those of `gated.LSTM`.
+    """The LSTM without one of its parts; the others are those of `cells.LSTM`.
 
     without   what changes                       Greff et al. call it
     "i"       i_t = 1                            NIG

@@ -74,7 +74,7 @@ def test_baseline_by_drawing_and_by_hand():
 
 
 def noisy(seed, openness):
-    """The counter of handmade.py with gates less open than there, and noise on all weights: it solves some n."""
+    """The counter of weights_by_hand.py with gates less open than there, and noise on all weights: it solves some n."""
     cell, w = counter()
     rng = np.random.default_rng(seed)
     w = w | {name: value * openness for name, value in w.items() if name.startswith("W_x")}

@@ -20,6 +20,7 @@ from nbformat import NotebookNode
 LARGEST_PICTURE = 250_000  # bytes
 LARGEST_NOTEBOOK = 1_500_000
 LONGEST_TEXT = 8_000  # characters, in one output
+SETUP_TAG = "setup"
 KINDS = {"image/png", "text/plain"}
 # what companion.exercises shows; any other HTML comes from a library that may change it
 OWN_MARKUP = {
@@ -115,6 +116,83 @@ def the_data_of_figures_is_asserted(notebook: NotebookNode) -> Iterator[str]:
         since_last_figure = []
 
 
+# What a phone of 390 pixels shows a figure in, and how many pixels of a stored picture are one of the page.
+PHONE_COLUMN, STORED_PIXELS = 361, 1.44
+SMALLEST_TEXT = 9  # pixels
+MEASURED = re.compile(r"<Figure of [\d.]+ x [\d.]+ inches, text from ([\d.]+) points>")
+
+
+def figures_are_legible_on_a_phone(notebook: NotebookNode) -> Iterator[str]:
+    """Text scales with its picture, which is as wide there as its column. Indices are smaller, as in formulas."""
+    for cell in _figures(notebook):
+        for output in cell.outputs:
+            if picture := output.get("data", {}).get("image/png"):
+                width = int.from_bytes(base64.b64decode(picture)[16:20], "big") / STORED_PIXELS
+                measured = MEASURED.search(output.data.get("text/plain", ""))
+                if measured is None:
+                    yield f"is not drawn with companion.page.drawing.figure: {_start(cell)}"
+                    continue
+                pixels = float(measured[1]) * 100 / 72 * min(1, PHONE_COLUMN / width)
+                if 0 < pixels < SMALLEST_TEXT:
+                    yield f"has text of {pixels:.1f} pixels on a phone ({width:.0f} pixels wide): {_start(cell)}"
+
+
+HIDDEN = {"hide-input", "hide-cell", "remove-input", "remove-cell", SETUP_TAG}
+
+
+def what_only_imports_or_draws_is_folded(notebook: NotebookNode) -> Iterator[str]:
+    for cell in _code(notebook):
+        folded = HIDDEN & set(_tags(cell))
+        if not folded and all(isinstance(part, ast.Import | ast.ImportFrom) for part in _tree(cell).body):
+            yield f"only imports, and is not folded: {_start(cell)}"
+        if not folded and _draws(cell):
+            yield f"draws, and its code is not folded: {_start(cell)}"
+
+
+QUESTION_OR_ANSWER = re.compile(r"\{admonition\} (Predict|Answer)")
+
+
+def results_of_predictions_are_folded(notebook: NotebookNode) -> Iterator[str]:
+    """From a question to its answer: cell and output open when the reader has made up their mind."""
+    asked = ""
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            for found in QUESTION_OR_ANSWER.finditer(cell.source):
+                if found[1] == "Predict" and asked:
+                    yield f"a prediction has no answer before the next one: {asked!r}"
+                asked = cell.source[found.end() :].split(":class:")[-1].strip()[:60] if found[1] == "Predict" else ""
+        elif asked and not {"hide-cell", "remove-cell"} & set(_tags(cell)):
+            yield f"stands open under a prediction: {_start(cell)}"
+    if asked:
+        yield f"a prediction has no answer: {asked!r}"
+
+
+def torch_is_imported_where_it_is_used(notebook: NotebookNode) -> Iterator[str]:
+    """Without PyTorch the other cells run: what a cell with it makes, no cell without it uses."""
+    made: dict[str, str] = {}
+    for cell in _code(notebook):
+        names = [node for node in ast.walk(_tree(cell)) if isinstance(node, ast.Name)]
+        imports = "torch" in {
+            alias.name.partition(".")[0]
+            for node in ast.walk(_tree(cell))
+            if isinstance(node, ast.Import | ast.ImportFrom)
+            for alias in (node.names if isinstance(node, ast.Import) else [ast.alias(node.module or "")])
+        }
+        stored = {node.id for node in names if isinstance(node.ctx, ast.Store)} | {
+            node.name for node in _tree(cell).body if isinstance(node, ast.FunctionDef | ast.ClassDef)
+        }
+        read = {node.id for node in names if isinstance(node.ctx, ast.Load)}
+        if imports:
+            made |= dict.fromkeys(stored - made.keys(), _start(cell))
+            continue
+        if "torch" in read:
+            yield f"uses torch without importing it: {_start(cell)}"
+        for name in sorted((read - stored) & made.keys()):
+            yield f"uses {name}, which a cell with PyTorch made ({made[name]}): {_start(cell)}"
+        for name in stored:
+            made.pop(name, None)
+
+
 def widgets_have_a_static_counterpart(notebook: NotebookNode) -> Iterator[str]:
     cells = _code(notebook)
     for cell, following in zip(cells, [*cells[1:], None], strict=True):
@@ -153,8 +231,15 @@ RULES: list[Callable[[NotebookNode], Iterator[str]]] = [
     pictures_are_png_and_shown,
     figures_say_what_they_show,
     the_data_of_figures_is_asserted,
+    figures_are_legible_on_a_phone,
     widgets_have_a_static_counterpart,
     nothing_is_too_large,
+]
+
+CHAPTER_RULES: list[Callable[[NotebookNode], Iterator[str]]] = [
+    what_only_imports_or_draws_is_folded,
+    results_of_predictions_are_folded,
+    torch_is_imported_where_it_is_used,
 ]
 
 

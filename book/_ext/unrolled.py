@@ -4,6 +4,7 @@
   loads.
 - No page refers to a script or a style sheet on another host, and none twice (sphinx-thebe is set up twice).
 - The theme's second copy of its icons (1.5 MB of script) is left out.
+- The result of a prediction opens under 'Show what happens', and in it the code that only draws stays folded.
 - Pictures made by a notebook are stored with 1.44 pixels for each pixel shown (tools/notebooks.py): the page gives
   their width, so that they are sharp and nothing moves while they load.
 """
@@ -20,8 +21,10 @@ from typing import Any
 
 import sphinxcontrib.bibtex.plugin
 from docutils import nodes
+from myst_nb.sphinx_ import HideCodeCellNode
 from sphinx.application import Sphinx
 from sphinx.errors import ExtensionError
+from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinxcontrib.bibtex.style.referencing import BracketStyle
 from sphinxcontrib.bibtex.style.referencing.author_year import AuthorYearReferenceStyle
 
@@ -109,6 +112,26 @@ def _address(asset: Any) -> str:
     return str(getattr(asset, "filename", asset) or "")
 
 
+class PredictedResults(SphinxPostTransform):
+    """What a folded result is called, and its drawing code (tagged hide-input too) folded once more inside."""
+
+    default_priority = 198  # before myst-nb folds the cells
+    formats = ("html",)
+
+    def run(self, **options: Any) -> None:
+        for cell in self.document.findall(nodes.container):
+            if cell.get("hide_mode") != "all":
+                continue
+            if "tag_hide-input" in cell["classes"] and len(cell.children) > 1:
+                code = cell.children[0]
+                inner = HideCodeCellNode(prompt_show=cell["prompt_show"], prompt_hide=cell["prompt_hide"])
+                inner["classes"].append("above-input")
+                cell.replace(code, inner)
+                inner.append(code)
+                inner["nb_element"] = code["nb_element"]  # by which myst-nb knows that the cell has code
+            cell["prompt_show"], cell["prompt_hide"] = "Show what happens", "Fold it again"
+
+
 def set_widths(app: Sphinx, doctree: nodes.document, page: str) -> None:
     """Give each picture that a notebook made the width at which it was drawn."""
     for image in doctree.findall(nodes.image):
@@ -129,6 +152,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     )
     app.add_css_file("unrolled.css", priority=900)
     app.add_js_file("unrolled.js", loading_method="defer")
+    app.add_post_transform(PredictedResults)
     app.connect("html-page-context", keep_local, priority=900)
     app.connect("doctree-resolved", set_widths)
     app.connect("build-finished", copy_mathjax)

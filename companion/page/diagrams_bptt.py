@@ -83,10 +83,10 @@ def draw_backward_values(axes: Axes, dlogits: np.ndarray, da: np.ndarray, slopes
     draw(flow, axes)
     for t in steps:
         x = WIDE * t
-        axes.text(x - 0.36, 1.15, _column(dlogits[t - 1]), ha="right", va="center", fontsize=9)
-        axes.text(x - 0.05, -0.45, _column(da[t]), ha="right", va="center", fontsize=9)
+        axes.text(x - 0.36, 1.15, _column(dlogits[t - 1]), ha="right", va="center")
+        axes.text(x - 0.05, -0.45, _column(da[t]), ha="right", va="center")
         bracketed = "\n".join(f"({slope:.4f})" for slope in slopes[t])
-        axes.text(x + 0.05, -0.45, bracketed, va="center", fontsize=9, color=GREY)
+        axes.text(x + 0.05, -0.45, bracketed, va="center", color=GREY)
     axes.set_xlim(WIDE - 1.15, WIDE * len(steps) + 0.6)
     axes.set_ylim(-0.75, 1.6)
     return flow

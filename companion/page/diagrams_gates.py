@@ -130,9 +130,9 @@ def draw_lstm_step(axes: Axes) -> Diagram:
         _draw_wire(axes, wire, width=1.2, colour=GREY)
     for node in CIRCLES:
         axes.add_patch(Circle((node.x, node.y), RADIUS, fc="white", ec=KIND_COLOURS[node.kind], lw=1.8, zorder=3))
-        axes.text(node.x, node.y, node.text, ha="center", va="center", fontsize=11, zorder=4)
+        axes.text(node.x, node.y, node.text, ha="center", va="center", zorder=4)
     for node in ENDS:
-        axes.text(node.x, node.y, node.text, ha="center", va="center", fontsize=12)
+        axes.text(node.x, node.y, node.text, ha="center", va="center", fontsize="large")
     return Diagram(CIRCLES + ENDS, tuple(Edge(wire.source, wire.target) for wire in CELL_LINE + WIRES))
 
 

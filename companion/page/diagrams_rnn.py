@@ -82,6 +82,6 @@ def draw_forward_values(
         left, up = (0.3, 0.36) if node.name[0] == "h" else (0.34, 0)  # above the arrow that enters a state
         axes.text(
             node.x - left, node.y + up, "\n".join(f"{entry:.{digits}f}" for entry in row),
-            ha="right", va="center", fontsize=8.5, linespacing=1.1,
+            ha="right", va="center", linespacing=1.1,
         )  # fmt: skip
     return chain

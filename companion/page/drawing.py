@@ -1,6 +1,7 @@
 """Drawings of networks. A drawing is data first (a `Diagram` that tests can ask questions), then a picture.
 
-Figures have a white ground and dark text; the book's style sheet turns them dark in the dark theme.
+Figures have a white ground and dark text; the book's style sheet turns them dark in the dark theme. Text is as large as
+a phone needs it, which shows the figure as wide as its page.
 Colours are from Okabe and Ito's palette, which survives colour blindness.
 """
 
@@ -21,6 +22,9 @@ BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY, GREY = (
     "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#666666",
 )  # fmt: skip
 INK = "#222222"
+PHONE_COLUMN = 360  # pixels of text on a phone of 390
+SMALLEST_ON_PHONE = 9.2  # pixels; a tenth and a bit more than the 9 that are promised, since pictures are cut tight
+PIXELS_PER_INCH, POINTS_PER_INCH = 100, 72  # as the book shows a figure, and of a font's size
 COLUMN = 1.35  # distance between two steps; rows are 1 apart
 KIND_COLOURS = {"input": BLUE, "state": VERMILLION, "output": GREEN, "other": GREY}
 
@@ -152,14 +156,32 @@ def feedforward(layer_sizes: Sequence[int], names: Sequence[str]) -> Diagram:
     return Diagram(tuple(nodes), tuple(edges))
 
 
+def smallest_text(width: float) -> float:
+    """The size in points that text in a figure of so many inches must have to be read on a phone."""
+    on_a_phone = min(1.0, PHONE_COLUMN / (width * PIXELS_PER_INCH))
+    return SMALLEST_ON_PHONE / on_a_phone * POINTS_PER_INCH / PIXELS_PER_INCH
+
+
 def figure(
     width: float = 7.0, height: float = 3.2, columns: int = 1, rows: int = 1, widths: Sequence[float] | None = None
 ) -> tuple[Figure, list[Axes]]:
     """A figure in the book's style, with rows × columns of axes.
 
-    Sizes are in inches; `widths` are the columns' proportions. Returns the figure and its axes, row by row.
+    Sizes are in inches; `widths` are the columns' proportions. The wider the figure, the larger its text, so that a
+    phone shows it legibly: leave font sizes alone. Returns the figure and its axes, row by row.
     """
     import matplotlib.pyplot as plt
+    from matplotlib.figure import Figure
+    from matplotlib.text import Text
+
+    class Measured(Figure):
+        """A figure whose text form says how small its text gets, which a test compares with a phone's width."""
+
+        def __repr__(self) -> str:
+            self.draw_without_rendering()  # tick labels have no text before
+            sizes = [t.get_fontsize() for t in self.findobj(Text) if t.get_visible() and t.get_text().strip()]
+            across, up = self.get_size_inches()
+            return f"<Figure of {across:.1f} x {up:.1f} inches, text from {min(sizes, default=0):.1f} points>"
 
     style = {
         "figure.facecolor": "white",
@@ -169,8 +191,8 @@ def figure(
         "axes.prop_cycle": plt.cycler(color=[BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY]),
         "axes.spines.right": False,
         "axes.spines.top": False,
-        "axes.titlesize": 11,
-        "font.size": 10.5,
+        "axes.titlesize": "medium",
+        "font.size": max(10.5, smallest_text(width)),
         "font.family": "DejaVu Sans",
         "legend.frameon": False,
         "lines.linewidth": 2,
@@ -180,7 +202,13 @@ def figure(
     }
     plt.rcParams.update(style)  # type: ignore[arg-type]  # its stub lists every key as a literal
     fig, axes = plt.subplots(
-        rows, columns, figsize=(width, height), squeeze=False, width_ratios=widths, layout="constrained"
+        rows,
+        columns,
+        figsize=(width, height),
+        squeeze=False,
+        width_ratios=widths,
+        layout="constrained",
+        FigureClass=Measured,
     )
     return fig, list(axes.flat)
 
@@ -203,7 +231,14 @@ def draw(diagram: Diagram, axes: Axes, highlight: Iterable[str] = (), title: str
             )
         )  # fmt: skip
         axes.text(
-            node.x, node.y, node.text, ha="center", va="center", color="white" if full else INK, fontsize=12, zorder=4
+            node.x,
+            node.y,
+            node.text,
+            ha="center",
+            va="center",
+            color="white" if full else INK,
+            fontsize="large",
+            zorder=4,
         )
     for edge in diagram.edges:
         a, b = place[edge.source], place[edge.target]
@@ -220,7 +255,7 @@ def draw(diagram: Diagram, axes: Axes, highlight: Iterable[str] = (), title: str
             upright = abs(dx) < 0.3
             axes.text(  # the middle of the curve is half its bend away from the middle of the chord
                 (a.x + b.x + edge.bend * dy) / 2 + (0.06 if upright else 0), (a.y + b.y - edge.bend * dx) / 2,
-                edge.label, fontsize=9, color=INK, ha="left" if upright else "center", va="center",
+                edge.label, color=INK, ha="left" if upright else "center", va="center",
                 bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.8}, zorder=2.5,
             )  # fmt: skip
     xs, ys = [node.x for node in diagram.nodes], [node.y for node in diagram.nodes]

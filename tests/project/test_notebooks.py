@@ -14,7 +14,8 @@ ROOT = tool.ROOT
 CHAPTERS = sorted(ROOT.glob("book/*.ipynb"))
 STORED = [*CHAPTERS, *sorted(ROOT.glob("exercises/**/*.ipynb"))]
 ALT = "Line plot of one state unit over three steps, rising from zero and then levelling off."
-PNG = base64.b64encode(b"\x89PNG\r\n\x1a\n" + bytes(20)).decode()
+PNG = base64.b64encode(b"\x89PNG\r\n\x1a\n" + bytes(8) + (640).to_bytes(4, "big") + bytes(4)).decode()
+MEASURED = "<Figure of 6.4 x 4.8 inches, text from 11.8 points>"
 
 
 def named(path):
@@ -24,6 +25,12 @@ def named(path):
 @pytest.mark.parametrize("path", STORED, ids=named)
 @pytest.mark.parametrize("rule", rules.RULES, ids=lambda rule: rule.__name__)
 def test_a_stored_notebook_keeps_the_rule(rule, path):
+    assert list(rule(nbformat.read(path, as_version=4))) == []
+
+
+@pytest.mark.parametrize("path", CHAPTERS, ids=named)
+@pytest.mark.parametrize("rule", rules.CHAPTER_RULES, ids=lambda rule: rule.__name__)
+def test_a_chapter_keeps_the_rule(rule, path):
     assert list(rule(nbformat.read(path, as_version=4))) == []
 
 
@@ -57,8 +64,8 @@ def test_no_two_figures_of_the_book_share_their_alternative_text():
 def good_notebook():
     figure = new_code_cell(
         "fig, axis = plt.subplots()\naxis.plot(h)\nassert h.shape == (4,)\nplt.show()",
-        metadata={"mystnb": {"image": {"alt": ALT}}},
-        outputs=[new_output("display_data", {"image/png": PNG, "text/plain": "<Figure size 640x480 with 1 Axes>"})],
+        metadata={"tags": ["hide-input"], "mystnb": {"image": {"alt": ALT}}},
+        outputs=[new_output("display_data", {"image/png": PNG, "text/plain": MEASURED})],
     )
     widget = new_code_cell(
         "interact(plot, scale=(0, 2))", metadata={"tags": ["widget", "nbval-ignore-output", "remove-output"]}
@@ -81,7 +88,8 @@ FIRST, SHOWS, FIGURE, WIDGET, LAST = 0, 2, 3, 4, 5
 
 
 def test_the_good_notebook_keeps_every_rule():
-    assert [problem for rule in rules.RULES for problem in rule(good_notebook())] == []
+    every = [*rules.RULES, *rules.CHAPTER_RULES]
+    assert [problem for rule in every for problem in rule(good_notebook())] == []
 
 
 def say(text, name="stdout"):
@@ -101,7 +109,27 @@ def alt(text):
 
 
 def picture(kind="image/png", data=PNG):
-    return new_output("display_data", {kind: data, "text/plain": "<Figure>"})
+    return new_output("display_data", {kind: data, "text/plain": MEASURED})
+
+
+def drawn(points, pixels):
+    """A figure so many pixels wide on the page, with text from so many points."""
+    header = base64.b64decode(PNG)[:8] + bytes(8) + round(pixels * rules.STORED_PIXELS).to_bytes(4, "big") + bytes(4)
+    plain = f"<Figure of 6.4 x 4.8 inches, text from {points} points>"
+    data = {"image/png": base64.b64encode(header).decode(), "text/plain": plain}
+    return outputs(FIGURE, new_output("display_data", data))
+
+
+def ask(*then):
+    """A question put before the cell that shows something, and cells of text after that."""
+
+    def change(cells):
+        box = ":::{{admonition}} {}\n:class: {}\n{}\n:::".format
+        cells[SHOWS - 1].source = box("Predict before you run", "tip", "How large is h_3?")
+        for number, title in enumerate(then, start=1):
+            cells.insert(SHOWS + number, new_markdown_cell(box(title, "dropdown", "0.46212")))
+
+    return change
 
 
 BROKEN = {
@@ -144,6 +172,36 @@ BROKEN = {
     "two figures": (rules.pictures_are_png_and_shown, outputs(FIGURE, picture(), picture()), "draws 2 figures"),
     "no alternative text": (rules.figures_say_what_they_show, lambda c: c[FIGURE].update(metadata={}), "has no"),
     "short alternative text": (rules.figures_say_what_they_show, alt("A plot of the state."), "20 characters"),
+    "small text": (rules.figures_are_legible_on_a_phone, drawn(9, 640), "text of 7.0 pixels on a phone"),
+    "text too small anywhere": (rules.figures_are_legible_on_a_phone, drawn(6, 300), "text of 8.3 pixels"),
+    "a figure of its own": (
+        rules.figures_are_legible_on_a_phone,
+        lambda c: c[FIGURE].outputs[0]["data"].update({"text/plain": "<Figure size 640x480 with 1 Axes>"}),
+        "is not drawn with",
+    ),
+    "open imports": (rules.what_only_imports_or_draws_is_folded, source(FIRST, "import numpy as np"), "only imports"),
+    "open drawing": (
+        rules.what_only_imports_or_draws_is_folded,
+        lambda c: c[FIGURE].metadata.update(tags=[]),
+        "its code is not folded",
+    ),
+    "open result": (rules.results_of_predictions_are_folded, ask("Answer"), "stands open under a prediction"),
+    "no answer": (rules.results_of_predictions_are_folded, ask(), "has no answer"),
+    "no answer before the next": (
+        rules.results_of_predictions_are_folded,
+        ask("Predict before you run", "Answer"),
+        "before the next one",
+    ),
+    "torch from elsewhere": (
+        rules.torch_is_imported_where_it_is_used,
+        source(FIRST, "h = torch.zeros(4)"),
+        "uses torch without",
+    ),
+    "torch's result used without it": (
+        rules.torch_is_imported_where_it_is_used,
+        source(FIRST, "import torch\n\nh = torch.zeros(4)"),
+        "uses h, which a cell with PyTorch made",
+    ),
     "no assert": (rules.the_data_of_figures_is_asserted, source(FIGURE, "axis.plot(h)\nplt.show()"), "no assert"),
     "widget state": (rules.widgets_have_a_static_counterpart, outputs(WIDGET, picture()), "stores the state"),
     "widget without tag": (
@@ -180,7 +238,7 @@ def test_a_notebook_that_breaks_a_rule_is_rejected(what):
 
 
 def test_every_rule_is_shown_to_reject_something():
-    assert {rule for rule, _, _ in BROKEN.values()} == set(rules.RULES)
+    assert {rule for rule, _, _ in BROKEN.values()} == {*rules.RULES, *rules.CHAPTER_RULES}
 
 
 def test_an_assert_near_a_figure_counts_but_not_one_before_another_figure():

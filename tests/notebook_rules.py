@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import base64
+import html
 import io
 import re
 import tokenize
@@ -20,11 +21,12 @@ from nbformat import NotebookNode
 LARGEST_PICTURE = 250_000  # bytes
 LARGEST_NOTEBOOK = 1_500_000
 LONGEST_TEXT = 8_000  # characters, in one output
+LARGEST_MOVING_FIGURE = 130_000
 SETUP_TAG = "setup"
 KINDS = {"image/png", "text/plain"}
-# what companion.exercises shows; any other HTML comes from a library that may change it
+# what companion.exercises and moving figures show; any other HTML comes from a library that may change it
 OWN_MARKUP = {
-    "text/html": re.compile(r'<div class="unrolled-(check|progress)"'),
+    "text/html": re.compile(r'<div class="unrolled-(check|progress)"|<unrolled-figure>'),
     "text/markdown": re.compile(r"\*\*(Hint \d|The worked solution)"),
 }
 
@@ -137,6 +139,7 @@ def figures_are_legible_on_a_phone(notebook: NotebookNode) -> Iterator[str]:
                     yield f"has text of {pixels:.1f} pixels on a phone ({width:.0f} pixels wide): {_start(cell)}"
 
 
+MOVING = re.compile(r'<unrolled-figure>.*?<svg [^>]*aria-label="([^"]*)"', re.DOTALL)
 HIDDEN = {"hide-input", "hide-cell", "remove-input", "remove-cell", SETUP_TAG}
 
 
@@ -213,7 +216,7 @@ def nothing_is_too_large(notebook: NotebookNode) -> Iterator[str]:
         for output in cell.outputs:
             for kind, text in _texts(output):
                 total += len(text)
-                if len(text) > LONGEST_TEXT:
+                if len(text) > (LARGEST_MOVING_FIGURE if MOVING.match(text) else LONGEST_TEXT):
                     yield f"stores {len(text)} characters of {kind}: {_start(cell)}"
             picture = output.get("data", {}).get("image/png", "")
             total += len(picture)
@@ -245,6 +248,9 @@ CHAPTER_RULES: list[Callable[[NotebookNode], Iterator[str]]] = [
 
 def alternative(cell: NotebookNode) -> str | None:
     """The alternative text of the cell's figure."""
+    for output in cell.outputs:
+        if moving := MOVING.match(output.get("data", {}).get("text/html", "")):
+            return html.unescape(moving[1])
     text: str | None = cell.metadata.get("mystnb", {}).get("image", {}).get("alt")
     return text
 
@@ -263,7 +269,8 @@ def _figures(notebook: NotebookNode) -> list[NotebookNode]:
 
 
 def _draws(cell: NotebookNode) -> bool:
-    return any(kind.startswith("image/") for output in cell.outputs for kind in output.get("data", {}))
+    shown = [output.get("data", {}) for output in cell.outputs]
+    return any(kind.startswith("image/") or MOVING.match(data.get("text/html", "")) for data in shown for kind in data)
 
 
 def _tags(cell: NotebookNode) -> list[str]:

@@ -62,6 +62,16 @@ def _above_the_states(steps: int, upper: tuple[Node, ...], between: tuple[Edge, 
     return Diagram(states + upper, chain + up + between)
 
 
+def backward_flow(steps: int) -> Diagram:
+    """The way of the gradients: from each output's error yt down to its state's δ, ht, and from there to ht−1."""
+    times = range(1, require_size("steps", steps) + 1)
+    nodes = [Node(f"y{t}", rf"$\delta^y_{{{t}}}$", WIDE * t, 1.15, "output") for t in times]
+    nodes += [Node(f"h{t}", rf"$\delta_{{{t}}}$", WIDE * t, 0, "state") for t in times]
+    edges = [Edge(f"y{t}", f"h{t}", r"$W_{hy}^\top$") for t in times]
+    edges += [Edge(f"h{t + 1}", f"h{t}", r"$W_{hh}^\top$") for t in times[:-1]]
+    return Diagram(tuple(nodes), tuple(edges))
+
+
 def draw_backward_values(axes: Axes, dlogits: np.ndarray, da: np.ndarray, slopes: np.ndarray) -> Diagram:
     """Draw a backward pass with its numbers beside the boxes, and return its diagram: yt above ht, from T down to 1.
 
@@ -74,20 +84,15 @@ def draw_backward_values(axes: Axes, dlogits: np.ndarray, da: np.ndarray, slopes
     dlogits = require_array("dlogits", dlogits, ("T", "O"))
     da = require_array("da", da, (len(dlogits) + 1, "H"))
     slopes = require_array("slopes", slopes, da.shape)
-    steps = range(1, len(dlogits) + 1)
-    nodes = [Node(f"y{t}", rf"$\delta^y_{{{t}}}$", WIDE * t, 1.15, "output") for t in steps]
-    nodes += [Node(f"h{t}", rf"$\delta_{{{t}}}$", WIDE * t, 0, "state") for t in steps]
-    edges = [Edge(f"y{t}", f"h{t}", r"$W_{hy}^\top$") for t in steps]
-    edges += [Edge(f"h{t + 1}", f"h{t}", r"$W_{hh}^\top$") for t in steps[:-1]]
-    flow = Diagram(tuple(nodes), tuple(edges))
+    flow = backward_flow(len(dlogits))
     draw(flow, axes)
-    for t in steps:
+    for t in range(1, len(dlogits) + 1):
         x = WIDE * t
         axes.text(x - 0.36, 1.15, _column(dlogits[t - 1]), ha="right", va="center")
         axes.text(x - 0.05, -0.45, _column(da[t]), ha="right", va="center")
         bracketed = "\n".join(f"({slope:.4f})" for slope in slopes[t])
         axes.text(x + 0.05, -0.45, bracketed, va="center", color=GREY)
-    axes.set_xlim(WIDE - 1.15, WIDE * len(steps) + 0.6)
+    axes.set_xlim(WIDE - 1.15, WIDE * len(dlogits) + 0.6)
     axes.set_ylim(-0.75, 1.6)
     return flow
 

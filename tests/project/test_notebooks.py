@@ -120,6 +120,12 @@ def drawn(points, pixels):
     return outputs(FIGURE, new_output("display_data", data))
 
 
+def moving(alt=ALT, more=""):
+    """A figure with knobs in the place of a still one."""
+    html = f'<unrolled-figure><style></style><svg viewBox="0 0 1 1" role="img" aria-label="{alt}"></svg>{more}'
+    return outputs(FIGURE, new_output("execute_result", {"text/html": html, "text/plain": "<figure>"}))
+
+
 def ask(*then):
     """A question put before the cell that shows something, and cells of text after that."""
 
@@ -171,6 +177,13 @@ BROKEN = {
     ),
     "two figures": (rules.pictures_are_png_and_shown, outputs(FIGURE, picture(), picture()), "draws 2 figures"),
     "no alternative text": (rules.figures_say_what_they_show, lambda c: c[FIGURE].update(metadata={}), "has no"),
+    "no alternative text of a moving figure": (rules.figures_say_what_they_show, moving(""), "has no"),
+    "no assert beside a moving figure": (
+        rules.the_data_of_figures_is_asserted,
+        lambda c: [moving()(c), source(FIGURE, "figure")(c)],
+        "no assert",
+    ),
+    "large moving figure": (rules.nothing_is_too_large, moving(more="1" * 140_000), "characters of text/html"),
     "short alternative text": (rules.figures_say_what_they_show, alt("A plot of the state."), "20 characters"),
     "small text": (rules.figures_are_legible_on_a_phone, drawn(9, 640), "text of 7.0 pixels on a phone"),
     "text too small anywhere": (rules.figures_are_legible_on_a_phone, drawn(6, 300), "text of 8.3 pixels"),
@@ -235,6 +248,14 @@ def test_a_notebook_that_breaks_a_rule_is_rejected(what):
     notebook = good_notebook()
     break_it(notebook.cells)
     assert any(reason in problem for problem in rule(notebook)), list(rule(notebook))
+
+
+def test_a_good_moving_figure_keeps_every_rule():
+    notebook = good_notebook()
+    moving(more="1" * 90_000)(notebook.cells)
+    notebook.cells[FIGURE].source = "assert h.shape == (4,)\nfigure"
+    every = [*rules.RULES, *rules.CHAPTER_RULES]
+    assert [problem for rule in every for problem in rule(notebook)] == []
 
 
 def test_every_rule_is_shown_to_reject_something():

@@ -1,0 +1,90 @@
+"""The book's moving figures, moved: with the keyboard, in a page that has no kernel and no network."""
+
+import nbformat
+import pytest
+from browser import READY, ROOT, SITE, browser, find_chromium, serve
+from test_site import PHONE, WIDE, missing
+
+MOVING = {
+    path.stem: sum(
+        "<unrolled-figure>" in o.get("data", {}).get("text/html", "") for c in nb.cells for o in c.get("outputs", [])
+    )
+    for path in sorted(ROOT.glob("book/*.ipynb"))
+    for nb in [nbformat.read(path, as_version=4)]
+}
+PAGES = [name for name, figures in MOVING.items() if figures]
+DRAWN = "figure => figure.querySelector('svg').innerHTML"
+SMALLEST = """figure => Math.min(...Array.from(figure.querySelectorAll("svg text")).filter(t => t.textContent)
+  .map(t => parseFloat(getComputedStyle(t).fontSize) * t.getScreenCTM().a))"""
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    if not SITE.is_dir():
+        missing("the book is not built: run `python run.py book` first")
+    executable = find_chromium()
+    if executable is None:
+        missing("no Chromium or Chrome found: install one, or name it in UNROLLED_CHROMIUM")
+    with browser(executable) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def site():
+    with serve() as address:
+        yield address
+
+
+def test_the_book_has_six_of_them():
+    assert sum(MOVING.values()) >= 6
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_figure_moves_by_its_knobs_and_comes_back(chromium, site, name):
+    still = chromium.new_context(java_script_enabled=False)
+    page = still.new_page()
+    page.goto(f"{site}book/{name}.html")
+    first = page.locator("unrolled-figure").all()
+    python = [(figure.locator("svg").first.inner_html(), figure.locator(".told").inner_text()) for figure in first]
+    assert all(
+        figure.locator("svg").first.is_visible() and not figure.locator(".knobs").is_visible() for figure in first
+    )
+    still.close()
+
+    context = chromium.new_context(viewport={"width": PHONE, "height": 844})
+    page = context.new_page()
+    page.goto(f"{site}book/{name}.html")
+    page.evaluate(READY)
+    figures = page.locator("unrolled-figure").all()
+    assert len(figures) == MOVING[name]
+    for figure, (drawing, told) in zip(figures, python, strict=True):
+        # the script draws the first frame as Python did
+        assert (figure.evaluate(DRAWN), figure.locator(".told").inner_text()) == (drawing, told)
+        assert figure.evaluate(SMALLEST) >= 9
+        seen = {drawing}
+        for knob in figure.locator("input").all():
+            knob.focus()
+            start = knob.input_value()
+            page.keyboard.press("Home")
+            for _ in range(int(knob.get_attribute("max"))):
+                seen.add(figure.evaluate(DRAWN))
+                page.keyboard.press("ArrowRight")
+                assert knob.get_attribute("aria-valuetext")
+            page.keyboard.press("Home")
+            for _ in range(int(start)):
+                page.keyboard.press("ArrowRight")
+        assert len(seen) > 5
+        assert (figure.evaluate(DRAWN), figure.locator(".told").inner_text()) == (drawing, told)
+    context.close()
+
+
+@pytest.mark.parametrize("name", PAGES[:1])
+def test_paper_has_the_figure_and_no_knobs(chromium, site, name):
+    page = chromium.new_page(viewport={"width": WIDE, "height": 900})
+    page.goto(f"{site}book/{name}.html")
+    page.evaluate(READY)
+    figure = page.locator("unrolled-figure").first
+    assert figure.locator(".knobs").is_visible()
+    page.emulate_media(media="print")
+    assert figure.locator("svg").first.is_visible() and not figure.locator(".knobs").is_visible()
+    page.close()

@@ -36,7 +36,7 @@ from mutation_operators import OPERATORS
 BROKEN = {  # room of companion → its modules whose mutants are made
     "core": "functions cell order walk recurrent layers networks dropout optimisers",
     "rnn": "cells",
-    "bptt": "equations gradients rtrl truncation dynamics initialisation training skip_elman",
+    "bptt": "equations gradients rtrl truncation cliff dynamics initialisation training skip_elman",
     "gates": "cells ablation convert",
 }
 KINDS = {"gave something wrong": (WRONG,), "could not go on or hung": (ERROR, ENDLESS)}

@@ -51,7 +51,7 @@ STYLE = (
     "unrolled-figure input{width:100%;min-width:0;height:30px;margin:0;accent-color:#0072b2}"
     "unrolled-figure output{text-align:right;font-variant-numeric:tabular-nums}"
     "unrolled-figure p.told{margin:.3rem 0 0;min-height:3em}"
-    ":is([data-theme=dark],[data-jp-theme-light=false]) unrolled-figure svg svg{filter:brightness(1.3)}"
+    ":is([data-theme=dark],[data-jp-theme-light=false]) unrolled-figure>svg>svg{filter:brightness(1.3)}"
     "@media print{unrolled-figure .knobs{display:none}}"
 )
 

@@ -93,12 +93,14 @@ def _heat(mark: Heat, given: Sequence[Any], start: int, wide: int, high: int) ->
     rows, columns = np.shape(given[0])
     frames = [_shares(mark.name, values) for values in given]
     boxes = [
-        f'<rect x="{wide * c // columns}" y="{high - high * (r + 1) // rows}" width="{wide // columns + 1}" '
-        f'height="{high // rows + 1}" {_painted("fill", frames[start][r * columns + c])}/>'
+        f'<rect x="{wide * c // columns}" y="{high - high * (r + 1) // rows}" width="{wide * (c + 1) // columns - wide * c // columns}" '
+        f'height="{high * (r + 1) // rows - high * r // rows}" {_painted("fill", frames[start][r * columns + c])}/>'
         for r in range(rows)
         for c in range(columns)
     ]
-    return f'<g data-mark="" opacity=".5">{"".join(boxes)}</g>', Moving({"share": frames}, "fill")
+    return f'<g data-mark="" opacity=".5" shape-rendering="crispEdges">{"".join(boxes)}</g>', Moving(
+        {"share": frames}, "fill"
+    )
 
 
 def _network(mark: Network, height: int, given: Sequence[Any], start: int) -> tuple[str, list[Moving]]:

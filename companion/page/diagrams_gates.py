@@ -20,19 +20,19 @@ if TYPE_CHECKING:
 
 LSTM_PLACES = {
     "f": (0.0, 0.0, "input"),
-    "i": (0.9, 0.0, "input"),
-    "g": (1.8, 0.0, "output"),
-    "o": (2.7, 0.0, "input"),
+    "i": (0.72, 0.0, "input"),
+    "g": (1.44, 0.0, "output"),
+    "o": (2.16, 0.0, "input"),
     "c_before": (0.0, 1.3, "other"),
-    "c": (1.35, 1.3, "state"),
-    "h": (2.7, 1.3, "state"),
+    "c": (1.08, 1.3, "state"),
+    "h": (2.16, 1.3, "state"),
 }
 GRU_PLACES = {
     "r": (0.0, 0.0, "input"),
-    "n": (1.35, 0.0, "output"),
-    "z": (2.7, 0.0, "input"),
+    "n": (1.08, 0.0, "output"),
+    "z": (2.16, 0.0, "input"),
     "h_before": (0.0, 1.3, "other"),
-    "h": (2.7, 1.3, "state"),
+    "h": (2.16, 1.3, "state"),
 }
 KEEPING, READING = Edge("c_before", "c"), (Edge("c", "h"), Edge("o", "h"))
 

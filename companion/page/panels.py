@@ -7,6 +7,7 @@ it 361 pixels wide: there text of 125 has 9.4 pixels.
 from __future__ import annotations
 
 import html
+import itertools
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -92,15 +93,16 @@ def _curve(
 def _heat(mark: Heat, given: Sequence[Any], start: int, wide: int, high: int) -> tuple[str, Moving]:
     rows, columns = np.shape(given[0])
     frames = [_shares(mark.name, values) for values in given]
+    across, up = [wide * c // columns for c in range(columns + 1)], [high * r // rows for r in range(rows + 1)]
     boxes = [
-        f'<rect x="{wide * c // columns}" y="{high - high * (r + 1) // rows}" width="{wide * (c + 1) // columns - wide * c // columns}" '
-        f'height="{high * (r + 1) // rows - high * r // rows}" {_painted("fill", frames[start][r * columns + c])}/>'
-        for r in range(rows)
-        for c in range(columns)
+        f'<rect x="{left}" y="{high - above}" width="{right - left}" height="{above - below}" '
+        f"{_painted('fill', share)}/>"
+        for share, ((below, above), (left, right)) in zip(
+            frames[start], itertools.product(itertools.pairwise(up), itertools.pairwise(across)), strict=True
+        )
     ]
-    return f'<g data-mark="" opacity=".5" shape-rendering="crispEdges">{"".join(boxes)}</g>', Moving(
-        {"share": frames}, "fill"
-    )
+    svg = f'<g data-mark="" opacity=".5" shape-rendering="crispEdges">{"".join(boxes)}</g>'
+    return svg, Moving({"share": frames}, "fill")
 
 
 def _network(mark: Network, height: int, given: Sequence[Any], start: int) -> tuple[str, list[Moving]]:

@@ -19,7 +19,7 @@ def conda_pins() -> dict[str, str]:
     return {name: version for name, version in pairs if version}
 
 
-@pytest.mark.parametrize("package", ["ipywidgets", "matplotlib", "numpy", "torch"])
+@pytest.mark.parametrize("package", ["ipywidgets", "jupyterlab", "matplotlib", "numpy", "torch"])
 def test_binder_has_the_versions_of_the_lock(package):
     (locked,) = re.findall(
         rf"^{package}==(\S+)$", (ROOT / "requirements.txt").read_text(encoding="utf-8"), re.MULTILINE

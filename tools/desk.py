@@ -126,17 +126,12 @@ def plain(source: str, page: str, course: Course) -> str:
         Unreadable: a label or page that the book does not have, or a role or directive that is not known here.
     """
 
-    def known(table: dict[str, tuple[str, str]], name: str) -> tuple[str, str]:
-        if name not in table:
-            raise Unreadable(f"{page}: expected a label or key of the built book, got {name!r}")
-        return table[name]
-
     def reference(match: re.Match) -> str:
-        target, number = known(course.numbers, match[1])
+        target, number = _known(course.numbers, match[1], page)
         return number if target == page else f"[{number}]({_to(target, page, course)})"
 
     def cite(match: re.Match) -> str:
-        entries = [known(course.cited, key.strip()) for key in match[2].split(",")]
+        entries = [_known(course.cited, key.strip(), page) for key in match[2].split(",")]
         names = [(name, f"[{year}]({course.site}book/bibliography.html)") for name, year in entries]
         if match[1] == "t":
             return ", ".join(f"{name} ({year})" for name, year in names)
@@ -147,13 +142,13 @@ def plain(source: str, page: str, course: Course) -> str:
         to = posixpath.normpath(posixpath.join(posixpath.dirname(page), target)).rpartition(".")[0]
         if target in course.headings:  # a label alone
             to, label = course.headings[target][0], target
-        title = known(course.headings, label)[1] if label else course.titles.get(to, "")
+        title = _known(course.headings, label, page)[1] if label else course.titles.get(to, "")
         if not title:
             raise Unreadable(f"{page}: expected a page of the book, got {match[0]}")
         return f"[{text or title}]({'' if to == page else _to(to, page, course)}{_anchor(title) if label else ''})"
 
     def numbered(match: re.Match) -> str:
-        return f"\\tag{{{known(course.numbers, match[2])[1].strip('()')}}}\n{match[1]}$$"
+        return f"\\tag{{{_known(course.numbers, match[2], page)[1].strip('()')}}}\n{match[1]}$$"
 
     fences: list[str] = []
 
@@ -163,8 +158,8 @@ def plain(source: str, page: str, course: Course) -> str:
 
     source = FENCE.sub(put_aside, source)
     source = re.sub(r"^% .*\n?", "", source, flags=re.MULTILINE)
-    source = re.sub(r"\{(?:eq|numref)\}`([^`]+)`", reference, source)
-    source = re.sub(r"\{cite:([tp])\}`([^`]+)`", cite, source)
+    source = re.sub(r"(?<!`)\{(?:eq|numref)\}`([^`]+)`", reference, source)
+    source = re.sub(r"(?<!`)\{cite:([tp])\}`([^`]+)`", cite, source)
     source = re.sub(r"(?<!!)\[([^][]*)\]\(((?!\w+:)[^\s()]+\.(?:ipynb|md)(?:#[\w-]+)?)\)", link, source)
     labels = "|".join(map(re.escape, course.headings)) or "(?!)"
     source = re.sub(rf"(?<!!)\[([^][]*)\]\(#?({labels})\)", link, source)
@@ -191,8 +186,14 @@ def box(match: re.Match) -> str:
 
 def left_over(source: str) -> list[str]:
     """What only the book would understand, outside code."""
-    code = re.compile(r"(?<!`)(`+)(?!`)(.+?)(?<!`)\1(?!`)", re.DOTALL)
+    code = re.compile(r"(?<!`)(`{1,2})(?!`)(.+?)(?<!`)\1(?!`)", re.DOTALL)
     return [match[0] for match in LEFT_OVER.finditer(code.sub("``", FENCE.sub("", source)))]
+
+
+def _known(table: dict[str, tuple[str, str]], name: str, page: str) -> tuple[str, str]:
+    if name not in table:
+        raise Unreadable(f"{page}: expected a label or a key of the built book, got {name!r}: build the book again")
+    return table[name]
 
 
 def _to(target: str, page: str, course: Course) -> str:
@@ -226,8 +227,9 @@ def desk_copy(source: NotebookNode, page: str, course: Course) -> NotebookNode:
         if cell.source:
             cells.append(cell)
         if figure := shown.get("figure"):
-            number = course.numbers[figure["name"]][1]
-            caption = f"**{number}.** {plain(figure['caption'], page, course)}"
+            caption = plain(figure["caption"], page, course)
+            if "name" in figure:
+                caption = f"**{_known(course.numbers, figure['name'], page)[1]}.** {caption}"
             cells.append(nbformat.v4.new_markdown_cell(caption, id=f"{cell.id}-caption"))
     unrolled = {key: value for key, value in source.metadata.get("unrolled", {}).items() if key == "exercises"}
     copy = nbformat.v4.new_notebook(cells=cells, metadata={"unrolled": unrolled})
@@ -248,7 +250,8 @@ def as_drawn(png: str, alternative: str) -> dict[str, int | str]:
 
 
 def sources_hash(notebook: NotebookNode) -> str:
-    written = [[cell.cell_type, cell.source.replace("\r\n", "\n")] for cell in notebook.cells]
+    """A hash of what one writes; running cells changes none of it, and neither does an empty cell, left by the last."""
+    written = [[cell.cell_type, cell.source.replace("\r\n", "\n")] for cell in notebook.cells if cell.source.strip()]
     return hashlib.sha256(json.dumps(written).encode()).hexdigest()
 
 

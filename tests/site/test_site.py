@@ -215,8 +215,9 @@ def promises(seen: Seen, site: str) -> dict[str, list]:
 
 @pytest.mark.parametrize("path", CHAPTERS)
 def test_a_chapter_can_be_downloaded_and_run_elsewhere(built, path):
-    repository = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))["repository"]
-    owner_and_name, branch = repository["url"].removeprefix("https://github.com/"), repository["branch"]
+    config = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
+    owner_and_name = config["repository"]["url"].removeprefix("https://github.com/")
+    branch = config["sphinx"]["config"]["html_theme_options"]["repository_branch"]  # where the desk copies are
     notebook = Path(path).with_suffix(".ipynb").as_posix()
     links = {unquote(link) for link in addresses(path)}
     assert f"https://mybinder.org/v2/gh/{owner_and_name}/{branch}?urlpath=lab/tree/{notebook}" in links

@@ -183,7 +183,9 @@ def lab(arguments: list[str]) -> int:
     if failed := desk([]):
         return failed
     print("JupyterLab opens in the browser, and shows what is in desk/ (Ctrl+C ends it)", flush=True)
-    with subprocess.Popen([*lab_command(str(PYTHON), DESK), *arguments], cwd=ROOT, env=surroundings()) as process:
+    with subprocess.Popen(
+        [*lab_command(str(PYTHON), DESK, ROOT / "_build" / "lab"), *arguments], cwd=ROOT, env=surroundings()
+    ) as process:
         while True:
             try:
                 return process.wait()
@@ -191,14 +193,17 @@ def lab(arguments: list[str]) -> int:
                 pass  # it reached JupyterLab too, which ends its kernels, and then itself
 
 
-def lab_command(python: str, folder: Path) -> list[str]:
-    """JupyterLab on this folder, with our look. What the user has set for Jupyter holds, and is not changed."""
+def lab_command(python: str, folder: Path, tabs: Path) -> list[str]:
+    """JupyterLab on this folder, with our look; it keeps in ``tabs`` which tabs are open.
+
+    What the user has set for Jupyter holds, and is not changed.
+    """
     look = ROOT / "tools" / "lab"
     return [
         *(python, "-m", "jupyterlab", "-y", f"--ServerApp.root_dir={folder}"),
         *("--custom-css", f"--ServerApp.tornado_settings={ {'static_custom_path': [str(look)]} }"),
         f"--LabApp.app_settings_dir={look}",
-        f"--LabApp.workspaces_dir={ROOT / '_build' / 'lab'}",  # which tabs were open
+        f"--LabApp.workspaces_dir={tabs}",
         "--LabApp.default_url=/lab/tree/book/index.ipynb",
     ]
 

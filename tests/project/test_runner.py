@@ -207,7 +207,7 @@ def test_jupyterlab_gets_our_look_and_the_readers_own_settings_and_progress(monk
     assert {name: around.get(name) for name in os.environ if name.startswith("JUPYTER")} == {
         name: value for name, value in os.environ.items() if name.startswith("JUPYTER")
     }
-    command = run.lab_command("PY", Path("desk"))
+    command = run.lab_command("PY", Path("desk"), Path("tabs"))
     assert command[:3] == ["PY", "-m", "jupyterlab"] and not any("config" in word for word in command)
     assert {path.name for path in (ROOT / "tools" / "lab").iterdir()} == {"custom.css", "overrides.json"}
 

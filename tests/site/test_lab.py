@@ -38,10 +38,14 @@ EXERCISE = next(
 STEP = """def elman_step(W_xh, W_hh, b_h, x_t, h_before):
     return np.tanh(x_t @ W_xh.T + h_before @ W_hh{} + b_h)"""
 RAW = re.compile(r":::|\{[\w:]+\}`|^% |^\([\w-]+\)=|\[\]\(|\\tag|\$\$", re.MULTILINE)
-READY = """() => document.querySelectorAll(".jp-mod-dirty").length === 0
-  && document.querySelector(".jp-NotebookPanel .jp-Notebook-ExecutionIndicator[data-status=idle]") !== null
-  && document.querySelectorAll(".jp-RenderedMarkdown mjx-container").length > 10
-  && Array.from(document.styleSheets).some(sheet => (sheet.href || "").includes("/custom/custom.css"))"""
+# JupyterLab draws cells one after the other, then their formulas; the kernel tells who it is when it has started
+READY = """([cells, equations]) => {
+  const panel = document.querySelector(".jp-NotebookPanel");
+  return panel && panel.querySelectorAll(".jp-Cell").length === cells
+    && panel.querySelectorAll("mjx-assistive-mml mlabeledtr > mtd:first-child").length === equations
+    && !Array.from(panel.querySelectorAll(".jp-MarkdownCell")).some(cell => /^$|\\$/.test(cell.innerText.trim()))
+    && panel.querySelector(".jp-Notebook-ExecutionIndicator[data-status=idle]");
+}"""
 SEE = """() => {
   const panel = document.querySelector(".jp-NotebookPanel:not(.lm-mod-hidden)");
   const all = (selector, of = panel) => Array.from(of.querySelectorAll(selector));
@@ -49,7 +53,7 @@ SEE = """() => {
     text: all(".jp-RenderedMarkdown").map(cell => cell.innerText).join("\\n"),
     boxes: all(".jp-RenderedMarkdown blockquote").map(box => getComputedStyle(box).borderLeftWidth),
     answers: all(".jp-RenderedMarkdown details").map(answer => answer.open),
-    equations: all("[id^='mjx-eqn:']").map(number => number.id.slice(8)),
+    equations: all("mjx-assistive-mml mlabeledtr > mtd:first-child").map(number => number.textContent),
     errors: all("mjx-merror").map(error => error.outerHTML.slice(0, 200)),
     shown: all(".jp-CodeCell").map(cell => all(".jp-InputArea-editor", cell).some(editor => editor.offsetHeight > 0)),
     captions: all(".jp-CodeCell:has(.jp-RenderedImage) + .jp-MarkdownCell").map(cell => cell.innerText.trim()),
@@ -61,12 +65,17 @@ SEE = """() => {
 
 @dataclass(frozen=True)
 class Lab:
+    """A server, and the notebooks that stand on its desk."""
+
     address: str
     token: str
+    copies: dict
 
     def open(self, page, notebook: str) -> None:
+        cells = self.copies[notebook].cells
+        equations = sum(cell.source.count("\\tag{") for cell in cells)
         page.goto(f"{self.address}/lab/tree/{notebook}.ipynb?token={self.token}&reset")
-        page.wait_for_function(READY, timeout=60_000)
+        page.wait_for_function(READY, arg=[len(cells), equations], timeout=90_000)
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +109,7 @@ def lab(copies, tmp_path_factory):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    found = Lab(f"http://127.0.0.1:{port}", "of-this-test")
+    found = Lab(f"http://127.0.0.1:{port}", "of-this-test", copies)
     command = [
         *run.lab_command(sys.executable, folder / "desk", folder / "tabs"),
         *("--no-browser", "--allow-root", "--ServerApp.ip=127.0.0.1", f"--port={port}", "--ServerApp.port_retries=0"),
@@ -134,38 +143,38 @@ def wait_for(lab: Lab, server, log) -> None:
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_a_chapter_reads_as_on_the_page(chromium, lab, copies, theme):
-    context = chromium.new_context(color_scheme=theme, viewport={"width": 1400, "height": 9000})
+def test_a_chapter_reads_as_on_the_page(chromium, lab, theme):
+    context = chromium.new_context(color_scheme=theme, viewport={"width": 1400, "height": 15_000})
     page = context.new_page()
     lab.open(page, CHAPTER)
     figure = page.locator(".jp-RenderedImage img").first
     picture = imread(io.BytesIO(figure.screenshot()), format="png")
-    seen, alone = page.evaluate(SEE), page.locator(".jp-RenderedImage img").first.bounding_box()
+    seen, width = page.evaluate(SEE), figure.bounding_box()["width"]
     context.close()
-    code = [cell for cell in copies[CHAPTER].cells if cell.cell_type == "code"]
+    code = [cell for cell in lab.copies[CHAPTER].cells if cell.cell_type == "code"]
     folded = [cell.metadata.get("jupyter", {}).get("source_hidden", False) for cell in code]
-    text = "\n".join(cell.source for cell in copies[CHAPTER].cells if cell.cell_type == "markdown")
+    text = "\n".join(cell.source for cell in lab.copies[CHAPTER].cells if cell.cell_type == "markdown")
     assert RAW.findall(seen["text"]) == seen["errors"] == []
     assert seen["boxes"] and set(seen["boxes"]) == {"4px"} and "Predict before you run" in seen["text"]
     assert seen["answers"] == [False] * text.count("<details>") != []
-    assert seen["equations"] == re.findall(r"\\tag\{(.*?)\}", text) != []
+    assert seen["equations"] == [f"({number})" for number in re.findall(r"\\tag\{(.*?)\}", text)] != []
     assert seen["shown"] == [not hidden for hidden in folded] and True in folded
     assert seen["captions"] and all(caption.startswith("Fig. ") for caption in seen["captions"])
     assert (seen["dirty"], seen["light"]) == (0, "true" if theme == "light" else "false")
-    assert alone["width"] < 900  # at the width at which it was drawn, not pixel by pixel
+    assert width < 900  # at the width at which it was drawn, not pixel by pixel
     brightness = 255 * float(np.mean(picture[2:6, 2:6, :3]))
     assert brightness > 240 if theme == "light" else brightness < 30
 
 
 def test_an_exercise_is_done_wrong_and_then_right(chromium, lab):
-    context = chromium.new_context(viewport={"width": 1400, "height": 6000})
+    context = chromium.new_context(viewport={"width": 1400, "height": 15_000})
     page = context.new_page()
     lab.open(page, EXERCISE)
 
     def cell(words: str):
         return page.locator(".jp-CodeCell", has_text=words).first
 
-    def answer(line: str) -> str:
+    def answer(line: str) -> None:
         cell("def elman_step").locator(".cm-content").click()
         page.keyboard.press("ControlOrMeta+A")
         page.keyboard.insert_text(line)

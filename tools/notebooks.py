@@ -38,7 +38,7 @@ from nbformat import NotebookNode
 
 ROOT = Path(__file__).resolve().parents[1]
 SETUP_TAG = "setup"  # marks the first cell, which this tool writes
-MAKE_LAB = "companion is not installed here: run `make lab` in the course's folder, and open the notebook there"
+MAKE_LAB = "companion is not here: in the course's folder, run `make lab`"
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 CELL_TIMEOUT = 300  # seconds
 
@@ -197,8 +197,9 @@ def setup_cell(root: Path, folder: str = "book", advice: str = MAKE_LAB) -> Note
     address, branch = repository["url"].rstrip("/"), repository["branch"]
     clone = address.rpartition("/")[2]
     source = f"""\
-# Written by tools/notebooks.py. One thread keeps results the same everywhere. companion is found
-# in the course's folder around this notebook; Colab opens the notebook alone, and fetches the rest.
+# Written by tools/notebooks.py. One thread keeps results the same everywhere.
+# companion is in the course's folder around this notebook; Colab has the notebook
+# alone, and fetches the rest.
 import importlib.util
 import os
 import sys
@@ -210,15 +211,16 @@ for _folder in (Path.cwd(), *Path.cwd().parents):
     if (_folder / "companion").is_dir() and (_folder / "_config.yml").exists():
         sys.path.insert(0, str(_folder))
         break
-if "google.colab" in sys.modules:
-    if importlib.util.find_spec("companion") is None:
-        !git clone -q --depth 1 -b {branch} {address}
-        %pip install -q --no-deps --no-build-isolation -r {clone}/requirements-data.txt
-        %pip install -q ./{clone}
-    if os.path.isdir("{clone}/{folder}"):
-        %cd -q {clone}/{folder}
-elif importlib.util.find_spec("companion") is None:
-    print({json.dumps(advice)})"""
+_colab = "google.colab" in sys.modules
+_missing = importlib.util.find_spec("companion") is None
+if _missing and _colab:
+    !git clone -q --depth 1 -b {branch} {address}
+    %pip install -q --no-deps --no-build-isolation -r {clone}/requirements-data.txt
+    %pip install -q ./{clone}
+elif _missing:
+    print({json.dumps(advice)})
+if _colab and os.path.isdir("{clone}/{folder}"):
+    %cd -q {clone}/{folder}"""
     folded = {"tags": ["remove-cell", SETUP_TAG], "jupyter": {"source_hidden": True}}
     return nbformat.v4.new_code_cell(source, metadata=folded)
 

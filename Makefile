@@ -4,12 +4,12 @@
 PYTHON ?= python3
 RUN = $(PYTHON) run.py
 
-.PHONY: help book test test-fast mutants bench notebooks text exercises cohort autograder serve lock address check-env clean
+.PHONY: help book test test-fast mutants bench notebooks text exercises cohort autograder serve lab desk lock address check-env clean
 
 help:
 	@$(RUN) --help
 
-book test test-fast serve lock check-env:
+book test test-fast serve lab desk lock check-env:
 	@$(RUN) $@
 
 clean: ## make clean ALL=all removes the environment too

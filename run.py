@@ -25,6 +25,8 @@ ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
 STAMP = VENV / "unrolled-stamp"
 SITE = ROOT / "_build" / "html"
+BUILT = ROOT / "_build" / "built"  # as old as the last build that succeeded
+DESK = ROOT / "desk"
 REPORTS = ROOT / "reports"
 SCRIPTS, EXE = ("Scripts", ".exe") if os.name == "nt" else ("bin", "")
 PYTHON = VENV / SCRIPTS / f"python{EXE}"
@@ -126,14 +128,19 @@ def require_python(version: tuple[int, ...] = tuple(sys.version_info[:2])) -> No
         )
 
 
+def surroundings() -> dict[str, str]:
+    """The environment's variables for a command: this repository's own Python, and no other's."""
+    kept = {name: value for name, value in os.environ.items() if name not in ("PYTHONHOME", "PYTHONPATH", "MPLBACKEND")}
+    path = os.pathsep.join((str(PYTHON.parent), os.environ.get("PATH", "")))
+    return {**kept, "PYTHONUTF8": "1", "PATH": path}
+
+
 def run(command: list[str], notebooks: bool = False) -> int:
     """Run a command in the root, with the settings that make results the same everywhere."""
-    environment = {name: value for name, value in os.environ.items() if name not in ("PYTHONHOME", "PYTHONPATH")}
+    environment = surroundings()
     environment |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-    environment |= {"PYTHONUTF8": "1", "PYTHONHASHSEED": "0", "UNROLLED_REPORT": str(REPORTS / "round-off.tsv")}
+    environment |= {"PYTHONHASHSEED": "0", "UNROLLED_REPORT": str(REPORTS / "round-off.tsv")}
     environment |= {"UNROLLED_PROGRESS": "off"}  # running the exercises' notebooks here is no student's progress
-    environment |= {"PATH": os.pathsep.join((str(PYTHON.parent), os.environ.get("PATH", "")))}
-    environment.pop("MPLBACKEND", None)
     if not notebooks:
         environment["MPLBACKEND"] = "agg"
     REPORTS.mkdir(exist_ok=True)
@@ -151,8 +158,54 @@ def book(arguments: list[str]) -> int:
     set_up()
     failed = run(BOOK)
     if not failed:
-        print(f"\nThe book is built. Open {(SITE / 'index.html').as_uri()} or see it with `make serve`.")
+        BUILT.touch()
+        print(
+            f"\nThe book is built. Open {(SITE / 'index.html').as_uri()} or see it with `make serve`."
+            "\nTo work in its notebooks and in the exercises: `make lab`."
+        )
     return failed
+
+
+def is_built() -> bool:
+    """Whether nothing of which the book is made changed since it was built; what it prints of companion may have."""
+    parts = (path for folder in ("book", "exercises") for path in (ROOT / folder).rglob("*") if path.is_file())
+    made_of = (ROOT / "_config.yml", ROOT / "_toc.yml", *(path for path in parts if "." not in path.parent.name))
+    return BUILT.exists() and SITE.exists() and max(p.stat().st_mtime for p in made_of) <= BUILT.stat().st_mtime
+
+
+def desk(arguments: list[str]) -> int:
+    """Copies of the notebooks to work in; one that was worked in stays as it is."""
+    set_up()
+    return (0 if is_built() else book([])) or run([str(PYTHON), "tools/desk.py"])
+
+
+def lab(arguments: list[str]) -> int:
+    if failed := desk([]):
+        return failed
+    print("JupyterLab opens in the browser, and shows what is in desk/ (Ctrl+C ends it)", flush=True)
+    with subprocess.Popen(
+        [*lab_command(str(PYTHON), DESK, ROOT / "_build" / "lab"), *arguments], cwd=ROOT, env=surroundings()
+    ) as process:
+        while True:
+            try:
+                return process.wait()
+            except KeyboardInterrupt:
+                pass  # it reached JupyterLab too, which ends its kernels, and then itself
+
+
+def lab_command(python: str, folder: Path, tabs: Path) -> list[str]:
+    """JupyterLab on this folder, with our look; it keeps in ``tabs`` which tabs are open.
+
+    What the user has set for Jupyter holds, and is not changed.
+    """
+    look = ROOT / "tools" / "lab"
+    return [
+        *(python, "-m", "jupyterlab", "-y", f"--ServerApp.root_dir={folder}"),
+        *("--custom-css", f"--ServerApp.tornado_settings={ {'static_custom_path': [str(look)]} }"),
+        f"--LabApp.app_settings_dir={look}",
+        f"--LabApp.workspaces_dir={tabs}",
+        "--LabApp.default_url=/lab/tree/book/index.ipynb",
+    ]
 
 
 def test(arguments: list[str]) -> int:
@@ -271,6 +324,8 @@ COMMANDS = {
     ),
     "text": (text, "bring edits made in Jupyter back to book/text"),
     "serve": (serve, "build the book and show it on this machine [PORT]"),
+    "lab": (lab, "build the book if it changed, copy its notebooks to desk/ and work there in JupyterLab"),
+    "desk": (desk, "make these copies only; what you have worked in is kept"),
     "lock": (lock, "refresh constraints.txt"),
     "address": (address, "move the book to another repository: address URL"),
     "check-env": (check_env, "say what this machine has"),

@@ -16,7 +16,10 @@ settings.load_profile("unrolled")
 # Files whose tests start kernels or many processes: one worker runs those of a line, one after the other. If two
 # kernels start at once, one may be given a port that the other has taken.
 GROUPS = {
-    "kernels": ("project/test_mutants.py", "project/test_notebooks_tool.py", "project/test_wrong_sign.py"),
+    "kernels": (
+        *("project/test_mutants.py", "project/test_notebooks_tool.py", "project/test_wrong_sign.py"),
+        "site/test_lab.py",
+    ),
     "grader": ("grade/test_grade_autograder.py", "grade/test_grade_class.py", "grade/test_grade_hostile.py"),
 }
 

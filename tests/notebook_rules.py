@@ -53,7 +53,7 @@ SPEAKS = {"print", "show", "agree", "plt.show", "check", "hint", "progress"}
 def what_prints_stores_its_output(notebook: NotebookNode) -> Iterator[str]:
     for cell in _code(notebook):
         speaks = any(_name(call.func) in SPEAKS for call in _calls_made(cell))
-        if speaks and not cell.outputs and "widget" not in _tags(cell):
+        if speaks and not cell.outputs and not {"widget", "setup"} & set(_tags(cell)):
             yield f"stores no output: {_start(cell)}"
 
 

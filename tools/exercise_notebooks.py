@@ -480,7 +480,10 @@ def _notebook(root: Path, cells: list[NotebookNode], chapter: str, cohort: Cohor
         language_info={"name": "python"},
         unrolled=unrolled,
     )
-    notebook.cells.insert(0, notebooks.setup_cell(root, folder))
+    advice = (
+        notebooks.MAKE_LAB if cohort is None else f"To install the course: python -m pip install {addresses(root)[1]}"
+    )
+    notebook.cells.insert(0, notebooks.setup_cell(root, folder, advice))
     notebooks.name_cells(notebook)
     notebook.nbformat, notebook.nbformat_minor = 4, 5
     return notebook

@@ -38,6 +38,7 @@ from nbformat import NotebookNode
 
 ROOT = Path(__file__).resolve().parents[1]
 SETUP_TAG = "setup"  # marks the first cell, which this tool writes
+MAKE_LAB = "companion is not here: in the course's folder, run `make lab`"
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 CELL_TIMEOUT = 300  # seconds
 
@@ -187,26 +188,41 @@ def edited(notebook: NotebookNode) -> bool:
     return recorded_hash(notebook) != cells_hash(notebook)
 
 
-def setup_cell(root: Path, folder: str = "book") -> NotebookNode:
-    """The first cell of a notebook in this folder: one thread for matrix products, and what Colab must install."""
+def setup_cell(root: Path, folder: str = "book", advice: str = MAKE_LAB) -> NotebookNode:
+    """The first cell of a notebook in this folder: one thread for matrix products, and where companion is.
+
+    ``advice`` is printed where it is nowhere, and the notebook is not on Colab.
+    """
     repository = yaml.safe_load((root / "_config.yml").read_text(encoding="utf-8"))["repository"]
     address, branch = repository["url"].rstrip("/"), repository["branch"]
     clone = address.rpartition("/")[2]
     source = f"""\
-# Written by tools/notebooks.py. One thread keeps results the same everywhere;
-# Colab opens only this notebook, so it fetches and installs the rest.
+# Written by tools/notebooks.py. One thread keeps results the same everywhere.
+# companion is in the course's folder around this notebook; Colab has the notebook
+# alone, and fetches the rest.
 import importlib.util
 import os
+import sys
+from pathlib import Path
 
 for _variable in ({", ".join(map(json.dumps, THREADS))}):
     os.environ.setdefault(_variable, "1")
-if importlib.util.find_spec("companion") is None:
+for _folder in (Path.cwd(), *Path.cwd().parents):
+    if (_folder / "companion").is_dir() and (_folder / "_config.yml").exists():
+        sys.path.insert(0, str(_folder))
+        break
+_colab = "google.colab" in sys.modules
+_missing = importlib.util.find_spec("companion") is None
+if _missing and _colab:
     !git clone -q --depth 1 -b {branch} {address}
     %pip install -q --no-deps --no-build-isolation -r {clone}/requirements-data.txt
     %pip install -q ./{clone}
-if os.path.isdir("{clone}/{folder}"):
+elif _missing:
+    print({json.dumps(advice)})
+if _colab and os.path.isdir("{clone}/{folder}"):
     %cd -q {clone}/{folder}"""
-    return nbformat.v4.new_code_cell(source, metadata={"tags": ["remove-cell", SETUP_TAG]})
+    folded = {"tags": ["remove-cell", SETUP_TAG], "jupyter": {"source_hidden": True}}
+    return nbformat.v4.new_code_cell(source, metadata=folded)
 
 
 def execute(notebook: NotebookNode, directory: Path, root: Path) -> None:

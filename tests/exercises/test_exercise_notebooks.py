@@ -265,6 +265,8 @@ def test_notebooks_say_what_they_are(book):
             assert record["exercises"] == "small" and record.get("cohort") == cohort
             assert not notebooks.edited(notebook)
             assert "setup" in notebook.cells[0].metadata.tags and "someone/course" in notebook.cells[0].source
+            advice = "make lab" if cohort is None else "python -m pip install https://github.com/someone/course/archive"
+            assert advice in notebook.cells[0].source
             assert len({cell.id for cell in notebook.cells}) == len(notebook.cells)
             nbformat.validate(notebook)
 

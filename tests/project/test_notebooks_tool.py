@@ -2,14 +2,19 @@
 
 import asyncio
 import base64
+import json
+import os
 import queue
 import struct
+import subprocess
+import sys
 import time
 import zlib
 
 import nbformat
 import notebooks as tool
 import pytest
+from IPython.core.inputtransformer2 import TransformerManager
 
 TEXT = """\
 ---
@@ -101,6 +106,64 @@ def test_executing_twice_gives_the_same_bytes_and_stores_nothing_of_this_machine
     assert b"Software" not in base64.b64decode(figure.outputs[0].data["image/png"])
     assert widget.outputs == [] and "widgets" not in stored(book).metadata
     assert printed.outputs[0].text == "one\ntwo\n"
+
+
+STARTS = """
+import builtins, sys, types
+commands = []
+builtins.get_ipython = lambda: types.SimpleNamespace(
+    system=lambda line: commands.append("!" + line),
+    run_line_magic=lambda name, line: commands.append(f"%{name} {line}"),
+)
+"""
+ENDS = """
+import json
+print(json.dumps([commands, os.environ["OMP_NUM_THREADS"], importlib.util.find_spec("companion") is not None]))
+"""
+
+
+def started(cell, folder, before=""):
+    """What the first cell prints, its commands, the number of threads, and whether companion can be imported then.
+
+    Python starts without what is installed (-S), as on a machine on which nobody has installed companion.
+    """
+    code = STARTS + before + TransformerManager().transform_cell(cell.source) + ENDS
+    around = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", *tool.THREADS)}
+    ran = subprocess.run(
+        [sys.executable, "-S", "-c", code], cwd=folder, env=around, capture_output=True, encoding="utf-8", check=True
+    )
+    *said, result = ran.stdout.splitlines()
+    return said, *json.loads(result)
+
+
+def test_the_first_cell_finds_the_course_around_it_and_is_silent_and_folded(book):
+    (book / "companion").mkdir()
+    (book / "desk" / "exercises").mkdir(parents=True)
+    cell = tool.setup_cell(book, "exercises")
+    assert cell.metadata["jupyter"] == {"source_hidden": True}
+    for folder in ("", "book", "desk/exercises"):
+        assert started(cell, book / folder) == ([], [], "1", True)
+
+
+def test_elsewhere_it_says_in_one_line_what_to_do_and_fetches_nothing(book, tmp_path_factory):
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    said, commands, threads, found = started(tool.setup_cell(book), elsewhere)
+    assert said == [tool.MAKE_LAB] and (commands, threads, found) == ([], "1", False)
+    assert started(tool.setup_cell(book, advice="pip install it"), elsewhere)[0] == ["pip install it"]
+
+
+def test_on_colab_it_fetches_the_course_once_and_goes_to_its_folder(book, tmp_path_factory):
+    alone = tmp_path_factory.mktemp("content")
+    colab = "sys.modules['google.colab'] = types.ModuleType('google.colab')\n"
+    said, commands, _, _ = started(tool.setup_cell(book, "exercises"), alone, colab)
+    assert said == [] and commands == [
+        "!git clone -q --depth 1 -b trunk https://github.com/someone/course",
+        "%pip install -q --no-deps --no-build-isolation -r course/requirements-data.txt",
+        "%pip install -q ./course",
+    ]
+    (alone / "course" / "exercises").mkdir(parents=True)
+    (alone / "companion.py").touch()  # as after the installation
+    assert started(tool.setup_cell(book, "exercises"), alone, colab)[:2] == ([], ["%cd -q course/exercises"])
 
 
 def test_a_failing_cell_is_shown_and_leaves_the_old_notebook(book):

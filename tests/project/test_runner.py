@@ -1,5 +1,6 @@
 """run.py: what it installs, when it does so again, and what it says to a Python that it cannot use."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -163,6 +164,52 @@ def test_children_run_on_one_thread_and_notebooks_choose_their_backend(monkeypat
     run.run([sys.executable, "-c", CHILD, *names])
     run.run([sys.executable, "-c", CHILD, *names], notebooks=True)
     assert capfd.readouterr().out.splitlines() == ["1 1 1 1 0 agg", "1 1 1 1 0 None"]
+
+
+@pytest.fixture
+def course(small, monkeypatch):
+    """A folder with a chapter, and a runner whose builds succeed."""
+    root, ran = small
+    for name, value in {"SITE": "_build/html", "BUILT": "_build/built", "DESK": "desk"}.items():
+        monkeypatch.setattr(run, name, root / value)
+    monkeypatch.setattr(run, "set_up", lambda: None)
+    for name in ("_build/html/index.html", "_config.yml", "_toc.yml", "book/one.ipynb", "exercises/one.ipynb"):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).touch()
+    return root, ran
+
+
+def test_the_desk_builds_the_book_when_it_must_and_only_then(course):
+    root, ran = course
+    copies = [str(run.PYTHON), "tools/desk.py"]
+    assert run.desk([]) == 0 and ran == [run.BOOK, copies]
+    assert run.desk([]) == 0 and ran[2:] == [copies]
+    for changed in ("book/one.ipynb", "exercises/one.ipynb", "_config.yml", "_toc.yml"):
+        later = run.BUILT.stat().st_mtime + 10
+        os.utime(root / changed, (later, later))
+        assert not run.is_built(), changed
+        os.utime(root / changed, (0, 0))
+        assert run.is_built(), changed
+
+
+def test_a_book_that_fails_leaves_the_desk_and_counts_as_not_built(course, monkeypatch):
+    _, ran = course
+    monkeypatch.setattr(run, "run", lambda command: ran.append(command) or 3)
+    assert run.desk([]) == run.lab([]) == 3 and ran == [run.BOOK] * 2
+    assert not run.is_built()
+
+
+def test_jupyterlab_gets_our_look_and_the_readers_own_settings_and_progress(monkeypatch):
+    monkeypatch.setenv("UNROLLED_PROGRESS", "/mine")
+    monkeypatch.setenv("PYTHONPATH", "/another")
+    around = run.surroundings()
+    assert around["UNROLLED_PROGRESS"] == "/mine" and "PYTHONPATH" not in around
+    assert {name: around.get(name) for name in os.environ if name.startswith("JUPYTER")} == {
+        name: value for name, value in os.environ.items() if name.startswith("JUPYTER")
+    }
+    command = run.lab_command("PY", Path("desk"), Path("tabs"))
+    assert command[:3] == ["PY", "-m", "jupyterlab"] and not any("config" in word for word in command)
+    assert {path.name for path in (ROOT / "tools" / "lab").iterdir()} == {"custom.css", "overrides.json"}
 
 
 def test_make_only_calls_the_runner():

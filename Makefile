@@ -1,5 +1,5 @@
 # Every target only calls run.py, which does the work with Python's standard library and which Windows users call directly.
-# Another interpreter: make book PYTHON=python3.12
+# Another interpreter: make book PYTHON=python3.13
 
 PYTHON ?= python3
 RUN = $(PYTHON) run.py

@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """Set up and run everything in this repository with one command; make only calls this file.
 
-Needs Python 3.11, 3.12 or 3.13 and nothing else: the first command creates the environment .venv and installs into it
-what requirements.txt and requirements-data.txt pin. Later commands use it as it is, until one of those files changes.
+Needs Python 3.11 to 3.14 and nothing else: the first command creates the environment .venv and installs into it what
+requirements.txt and requirements-data.txt pin. Later commands use it as it is, until one of those files changes.
 
-On Linux torch brings CUDA with it (several GB). UNROLLED_TORCH=cpu takes the build without it from PyTorch's own index.
+On Linux the package index has torch with CUDA (several GB). So the build for the CPU is taken from PyTorch's own index,
+if that answers. UNROLLED_TORCH=cpu takes no other, UNROLLED_TORCH=cuda the one of the package index.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import http.server
+import importlib.metadata
 import importlib.util
 import os
 import shutil
@@ -31,9 +33,10 @@ REPORTS = ROOT / "reports"
 SCRIPTS, EXE = ("Scripts", ".exe") if os.name == "nt" else ("bin", "")
 PYTHON = VENV / SCRIPTS / f"python{EXE}"
 
-OLDEST, NEWEST = (3, 11), (3, 13)
+OLDEST, NEWEST = (3, 11), (3, 14)
 INPUTS = ("requirements.txt", "requirements-data.txt", "constraints.txt", "pyproject.toml")
 CPU_INDEX = "https://download.pytorch.org/whl/cpu"
+PATIENCE = 20.0  # seconds for that index to answer
 
 BOOK = [str(VENV / SCRIPTS / f"jupyter-book{EXE}"), "build", ".", "-W", "-n", "--keep-going"]
 PYTEST = [str(PYTHON), "-m", "pytest", "-q", "-n", "2"]  # tests/conftest.py says which tests run one by one
@@ -61,33 +64,75 @@ NOTEBOOK_STAGES = ("notebooks",)  # these draw with the kernel's own backend
 
 def set_up() -> None:
     """Create or complete .venv, unless its stamp says that it holds what the files ask for."""
-    torch = os.environ.get("UNROLLED_TORCH", "")
-    fingerprint = inputs_hash(torch)
+    asked = asked_torch()
+    fingerprint = inputs_hash(asked)
     if STAMP.exists() and STAMP.read_text(encoding="utf-8") == fingerprint:
         return
     start = time.monotonic()
     STAMP.unlink(missing_ok=True)  # from here to the end the environment is not to be trusted
-    print("Setting up .venv: this downloads up to a few GB the first time", flush=True)
-    for command in install_plan(str(PYTHON), torch, clear=is_stale(VENV)):
-        if run(command) != 0:
-            sys.exit("The set-up failed; what pip printed says why. The same command starts it again.")
+    print("Setting up .venv: this downloads a few hundred MB the first time, several GB if torch has CUDA", flush=True)
+    install([sys.executable, "-m", "venv", *(["--clear"] if is_stale(VENV) else []), str(VENV)])
+    for command in install_plan(str(PYTHON), asked or default_torch(str(PYTHON))):
+        install(command)
     STAMP.write_text(fingerprint, encoding="utf-8")
-    print(f"Set up in {time.monotonic() - start:.0f} s")
+    there = installed_torch()
+    print(f"Set up in {time.monotonic() - start:.0f} s" + (f", with torch {there}" if there else ""), flush=True)
 
 
-def install_plan(python: str, torch: str = "", clear: bool = False) -> list[list[str]]:
-    """The commands of the set-up, in order; ``torch`` is the value of UNROLLED_TORCH."""
-    if torch not in ("", "cpu"):
-        sys.exit(f"UNROLLED_TORCH is {torch!r}; it should be cpu, or not set")
+def install(command: list[str]) -> None:
+    if run(command) != 0:
+        sys.exit("The set-up failed; what pip printed says why. The same command starts it again.")
+
+
+def install_plan(python: str, torch: str = "") -> list[list[str]]:
+    """What pip is asked for, in order; without ``torch`` that is there already, or as the package index has it."""
     pip = [python, "-m", "pip", "install", "--disable-pip-version-check", "--no-input"]
-    plan = [[sys.executable, "-m", "venv", *(["--clear"] if clear else []), str(VENV)]]
-    if torch == "cpu":
-        # alone: that index has few of the other packages, which the next line takes from where they live
-        plan.append([*pip, "--no-deps", "--force-reinstall", "--index-url", CPU_INDEX, pinned("torch")])
+    plan = []
+    if torch:
+        # alone: PyTorch's index has few of the other packages; by force: the other build has the same version
+        index = ["--index-url", CPU_INDEX] if torch == "cpu" else []
+        plan.append([*pip, "--no-deps", "--force-reinstall", *index, pinned("torch")])
     plan.append([*pip, "-r", "requirements.txt"])
     plan.append([*pip, "--no-deps", "--no-build-isolation", "-r", "requirements-data.txt"])
     plan.append([*pip, "--no-deps", "--no-build-isolation", "-e", "."])
     return plan
+
+
+def asked_torch() -> str:
+    asked = os.environ.get("UNROLLED_TORCH", "")
+    if asked not in ("", "cpu", "cuda"):
+        sys.exit(f"UNROLLED_TORCH is {asked!r}; it should be cpu, cuda, or not set")
+    return asked
+
+
+def default_torch(python: str) -> str:
+    """The small build where it can be had; only on Linux does the package index have another."""
+    version = pinned("torch").removeprefix("torch==")
+    if sys.platform != "linux" or installed_torch().startswith(version):
+        return ""
+    if f"{version}+cpu" in offered_torch(python):
+        return "cpu"
+    print(f"{CPU_INDEX} did not offer torch {version}+cpu: now from the package index, as a rule with CUDA", flush=True)
+    return ""
+
+
+def offered_torch(python: str) -> list[str]:
+    """The versions at PyTorch's own index, as pip sees it; none if it does not answer soon."""
+    ask = [python, "-m", "pip", "index", "versions", "torch", "--index-url", CPU_INDEX, "--retries", "1", "--no-input"]
+    try:
+        said = subprocess.run(ask, capture_output=True, encoding="utf-8", timeout=PATIENCE, check=False).stdout
+    except subprocess.TimeoutExpired:
+        return []
+    return said.replace(",", " ").split()
+
+
+def installed_torch() -> str:
+    """Such as '2.13.0+cpu, without CUDA'; nothing before the first set-up, and on Windows, which has one build."""
+    folders = [str(folder) for folder in VENV.glob("lib/python*/site-packages")]
+    for torch in importlib.metadata.distributions(name="torch", path=folders):
+        cuda = any("nvidia" in line for line in torch.requires or [])
+        return f"{torch.version}, {'with CUDA' if cuda else 'without CUDA'}"
+    return ""
 
 
 def is_stale(venv: Path) -> bool:
@@ -117,8 +162,8 @@ def release() -> str:
 def require_python(version: tuple[int, ...] = tuple(sys.version_info[:2])) -> None:
     if not OLDEST <= version[:2] <= NEWEST:
         sys.exit(
-            f"This is Python {version[0]}.{version[1]}; Unrolled needs 3.11, 3.12 or 3.13. Name another one, such as "
-            "`make book PYTHON=python3.12`, or `py -3.12 run.py book` on Windows."
+            f"This is Python {version[0]}.{version[1]}; Unrolled needs 3.11 to 3.14. Name another one, such as "
+            "`make book PYTHON=python3.13`, or `py -3.13 run.py book` on Windows."
         )
     missing = [module for module in ("venv", "ensurepip") if importlib.util.find_spec(module) is None]
     if missing:
@@ -293,8 +338,7 @@ def address(arguments: list[str]) -> int:
 
 
 def check_env(arguments: list[str]) -> int:
-    torch = os.environ.get("UNROLLED_TORCH", "")
-    current = STAMP.exists() and STAMP.read_text(encoding="utf-8") == inputs_hash(torch)
+    current = STAMP.exists() and STAMP.read_text(encoding="utf-8") == inputs_hash(asked_torch())
     names = ("UNROLLED_CHROMIUM", "chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
     browser = next(filter(None, map(shutil.which, (os.environ.get(names[0], ""), *names[1:]))), "not on the path")
     print(f"Python {release()}: supported\n.venv: {'up to date' if current else 'to be set up by the next command'}")

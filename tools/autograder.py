@@ -31,14 +31,14 @@ SETUP = """\
 # Runs once, when Gradescope builds the image: an environment with what companion needs.
 set -euo pipefail
 cd "${AUTOGRADER:-/autograder}/source"
-supported() { "$1" -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null; }
+supported() { "$1" -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info < (3, 15))' 2>/dev/null; }
 python=""
-for name in python3.13 python3.12 python3.11 python3; do
+for name in python3.14 python3.13 python3.12 python3.11 python3; do
     if supported "$name"; then python=$name; break; fi
 done
 if [ -z "$python" ]; then
     apt-get update -q
-    for version in 3.13 3.12 3.11; do
+    for version in 3.14 3.13 3.12 3.11; do
         if apt-get install -q -y "python$version" "python$version-venv"; then python=python$version; break; fi
     done
 fi

@@ -285,8 +285,8 @@ the questions are those of your class. Each exercise has a cell for your code. W
 where the exercise gives you code with a fault, mend that code. Run the cell, then run its check, which says what is
 wrong. `hint("…")` helps step by step. [How it works]({site}exercises/index.html)
 
-**To run it** on Google Colab, run the first cell, which installs the course. On your own machine, with Python 3.11,
-3.12 or 3.13: `python -m pip install jupyterlab {archive}`.
+**To run it** on Google Colab, run the first cell, which installs the course. On your own machine, with Python 3.11
+or later: `python -m pip install jupyterlab {archive}`.
 
 **To hand it in**, save the notebook and hand in the file itself (`.ipynb`). It is run once more, from top to bottom,
 where only Python, NumPy and matplotlib are sure to be there, without files of yours, and for 30 seconds in all. So

@@ -5,7 +5,9 @@ import os
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 import school
@@ -182,10 +184,25 @@ def test_a_lost_exercise_is_told_from_one_that_is_wrong(graded):
 def test_nothing_that_a_submission_started_is_left(graded):
     records, _ = graded
     assert school.told(records["leaves_a_process"]) == ""  # it did start them
-    listed = subprocess.run(["ps", "-eo", "args"], capture_output=True, encoding="utf-8", check=True).stdout.split("\n")
+    with subprocess.Popen(["sleep", f"600.{PID}"]) as control:
+        listed = commands()
+        control.kill()
+    assert f"sleep 600.{PID}" in listed
     assert f"sleep 317.{PID}" not in listed
     if are_available():  # else what has left its group escapes, which the README says
         assert f"sleep 31.{PID}" not in listed
+
+
+def commands() -> list[str]:
+    """What all processes of this machine were started with."""
+    if not LINUX:
+        return subprocess.check_output(["ps", "-eo", "args"], encoding="utf-8").split("\n")
+    listed = []  # a small Linux has no ps
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # it has just ended
+            words = (process / "cmdline").read_text(encoding="utf-8", errors="replace").split("\0")
+            listed.append(" ".join(words).rstrip())
+    return listed
 
 
 @pytest.mark.skipif(not are_available(), reason="only root can give a submission another user")

@@ -107,7 +107,7 @@ def test_repo2docker_reads_the_binder_folder():
     run = subprocess.run(command, capture_output=True, encoding="utf-8", timeout=120)
     said = run.stdout + run.stderr
     assert run.returncode == 0, said[-2000:]
-    assert "Building conda environment for python=3.12" in said
+    assert "Building conda environment for python=3.13" in said
     assert '--file "binder/environment.yml"' in said
     assert "RUN ./binder/postBuild" in said
     assert os.access(ROOT / "binder" / "postBuild", os.X_OK)

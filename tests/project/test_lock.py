@@ -18,7 +18,7 @@ SYSTEMS = {
     "darwin": {"sys_platform": "darwin", "platform_system": "Darwin", "os_name": "posix", "platform_machine": "arm64"},
     "win32": {"sys_platform": "win32", "platform_system": "Windows", "os_name": "nt", "platform_machine": "AMD64"},
 }
-PYTHONS = ("3.11.0", "3.11.9", "3.12.0", "3.13.0")
+PYTHONS = ("3.11.0", "3.11.9", "3.12.0", "3.13.0", "3.14.0")
 READERS = list(product(PYTHONS, SYSTEMS))
 
 

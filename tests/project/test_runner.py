@@ -1,11 +1,15 @@
 """run.py: what it installs, when it does so again, and what it says to a Python that it cannot use."""
 
 import os
+import socket
 import subprocess
 import sys
+import time
+import tomllib
 from pathlib import Path
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
@@ -14,8 +18,7 @@ import run  # noqa: E402  (the script in the root)
 
 
 def test_the_plan_installs_the_lock_then_the_data_then_companion():
-    venv, *installs = run.install_plan("PY")
-    assert venv == [sys.executable, "-m", "venv", str(run.VENV)]
+    installs = run.install_plan("PY")
     assert [command[:4] for command in installs] == [["PY", "-m", "pip", "install"]] * 3
     assert [command[-2:] for command in installs] == [
         ["-r", "requirements.txt"],
@@ -31,31 +34,47 @@ def test_the_plan_names_no_index_unless_asked_for_the_cpu_build():
     assert not any("index" in word for command in run.install_plan("PY") for word in command)
 
 
-def test_torch_for_the_cpu_comes_from_its_own_index_alone_and_first():
-    plain, cpu = run.install_plan("PY"), run.install_plan("PY", torch="cpu")
-    assert [*cpu[:1], *cpu[2:]] == plain
-    assert cpu[1][4:] == [
+@pytest.mark.parametrize(
+    ("torch", "index"), [("cpu", ["--index-url", "https://download.pytorch.org/whl/cpu"]), ("cuda", [])]
+)
+def test_a_build_of_torch_that_is_asked_for_is_installed_alone_and_first(torch, index):
+    first, *others = run.install_plan("PY", torch)
+    assert others == run.install_plan("PY")
+    assert first[4:] == [
         *("--disable-pip-version-check", "--no-input", "--no-deps"),
-        "--force-reinstall",  # else a build with CUDA that is there already would do
-        *("--index-url", "https://download.pytorch.org/whl/cpu", run.pinned("torch")),
+        "--force-reinstall",  # else the other build, if it is there already, would do
+        *(*index, run.pinned("torch")),
     ]
     assert run.pinned("torch").startswith("torch==")
 
 
-def test_an_unknown_build_of_torch_is_refused():
-    with pytest.raises(SystemExit, match="UNROLLED_TORCH is 'gpu'; it should be cpu, or not set"):
-        run.install_plan("PY", torch="gpu")
+def test_an_unknown_build_of_torch_is_refused(small, monkeypatch):
+    _, ran = small
+    monkeypatch.setenv("UNROLLED_TORCH", "gpu")
+    with pytest.raises(SystemExit, match="UNROLLED_TORCH is 'gpu'; it should be cpu, cuda, or not set"):
+        run.set_up()
+    assert ran == []
 
 
-@pytest.mark.parametrize("version", [(3, 10), (3, 14), (2, 7)])
+@pytest.mark.parametrize("version", [(3, 10), (3, 15), (2, 7)])
 def test_another_python_is_refused_by_name(version):
-    with pytest.raises(SystemExit, match=rf"This is Python {version[0]}\.{version[1]}; Unrolled needs 3\.11"):
+    with pytest.raises(
+        SystemExit, match=rf"This is Python {version[0]}\.{version[1]}; Unrolled needs 3\.11 to 3\.14\. .*PYTHON="
+    ):
         run.require_python(version)
 
 
-@pytest.mark.parametrize("version", [(3, 11), (3, 12), (3, 13)])
+@pytest.mark.parametrize("version", [(3, 11), (3, 12), (3, 13), (3, 14)])
 def test_the_supported_pythons_are_accepted(version):
     run.require_python(version)
+
+
+def test_the_oldest_and_the_newest_python_run_the_tests_and_companion_outlives_the_newest():
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "test.yml").read_text(encoding="utf-8"))
+    ends = [".".join(map(str, version)) for version in (run.OLDEST, run.NEWEST)]
+    assert workflow["jobs"]["test"]["strategy"]["matrix"]["python"] == ends
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert project["requires-python"] == f">={ends[0]}"
 
 
 def test_a_python_without_venv_is_told_what_to_install(monkeypatch):
@@ -74,6 +93,7 @@ def small(tmp_path, monkeypatch):
     monkeypatch.setattr(run, "VENV", tmp_path / ".venv")
     monkeypatch.setattr(run, "STAMP", tmp_path / ".venv" / "unrolled-stamp")
     monkeypatch.setattr(run, "run", lambda command: ran.append(command) or 0)
+    monkeypatch.setattr(run, "offered_torch", lambda python: [])
     monkeypatch.delenv("UNROLLED_TORCH", raising=False)
     (tmp_path / ".venv").mkdir()
     return tmp_path, ran
@@ -82,7 +102,8 @@ def small(tmp_path, monkeypatch):
 def test_a_second_set_up_installs_nothing(small):
     _, ran = small
     run.set_up()
-    assert len(ran) == 4
+    assert ran[0] == [sys.executable, "-m", "venv", "--clear", str(run.VENV)]  # that of the fixture is half of one
+    assert ran[1:] == run.install_plan(str(run.PYTHON))
     run.set_up()
     assert len(ran) == 4
 
@@ -96,12 +117,86 @@ def test_a_changed_list_is_installed(small, name):
     assert len(ran) == 8
 
 
-def test_another_build_of_torch_is_installed(small, monkeypatch):
+@pytest.mark.parametrize("build", ["cpu", "cuda"])
+def test_another_build_of_torch_is_installed(small, monkeypatch, build):
     _, ran = small
     run.set_up()
-    monkeypatch.setenv("UNROLLED_TORCH", "cpu")
+    monkeypatch.setenv("UNROLLED_TORCH", build)
+    run.set_up()
+    assert ran[5:] == run.install_plan(str(run.PYTHON), build)
     run.set_up()
     assert len(ran) == 4 + 5
+
+
+def hold_torch(version: str, *needs: str) -> None:
+    """An environment with this torch, as pip describes it."""
+    info = run.VENV / "lib" / "python3.14" / "site-packages" / f"torch-{version}.dist-info"
+    info.mkdir(parents=True)
+    lines = (
+        "Metadata-Version: 2.1",
+        "Name: torch",
+        f"Version: {version}",
+        *(f"Requires-Dist: {need}" for need in needs),
+    )
+    (info / "METADATA").write_text("\n".join(lines), encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("system", "offered", "build"),
+    [
+        ("linux", ["torch", "(2.0+cpu)", "Available", "versions:", "2.0+cpu", "1.0+cpu"], "cpu"),
+        ("linux", [], ""),  # no network, or no answer
+        ("linux", ["1.0", "1.0.1+cpu"], ""),  # an index of the user's, which has the build with CUDA
+        ("darwin", ["1.0+cpu"], ""),
+        ("win32", ["1.0+cpu"], ""),
+    ],
+)
+def test_by_default_linux_takes_the_small_build_where_it_is_offered(small, monkeypatch, capsys, system, offered, build):
+    _, ran = small
+    monkeypatch.setattr(run.sys, "platform", system)
+    monkeypatch.setattr(run, "offered_torch", lambda python: offered)
+    run.set_up()
+    assert ran[1:] == run.install_plan(str(run.PYTHON), build)
+    assert ("did not offer torch 1.0+cpu" in capsys.readouterr().out) == (system == "linux" and not build)
+
+
+@pytest.mark.parametrize("held", ["1.0", "1.0+cpu", "1.0+cu130"])
+def test_by_default_the_torch_that_is_there_stays(small, monkeypatch, held):
+    monkeypatch.setattr(run.sys, "platform", "linux")
+    monkeypatch.setattr(run, "offered_torch", lambda python: pytest.fail("asked an index"))
+    hold_torch(held)
+    assert run.default_torch("PY") == ""
+
+
+def test_by_default_a_torch_of_another_version_goes(small, monkeypatch):
+    monkeypatch.setattr(run.sys, "platform", "linux")
+    monkeypatch.setattr(run, "offered_torch", lambda python: ["1.0+cpu"])
+    hold_torch("0.9", "nvidia-cublas==13")
+    assert run.default_torch("PY") == "cpu"
+
+
+def test_the_set_up_says_which_torch_it_took(small, capsys):
+    hold_torch("1.0", "filelock", "nvidia-cublas==13; platform_system == 'Linux'")
+    run.set_up()
+    assert capsys.readouterr().out.endswith("with torch 1.0, with CUDA\n")
+
+
+def test_what_an_index_offers_is_read_from_pip(tmp_path, monkeypatch):
+    wheel = tmp_path / "torch" / "torch-2.0+cpu-py3-none-any.whl"
+    wheel.parent.mkdir()
+    wheel.touch()
+    monkeypatch.setattr(run, "CPU_INDEX", tmp_path.as_uri())
+    (wheel.parent / "index.html").write_text(f'<a href="{wheel.name}">{wheel.name}</a>', encoding="utf-8")
+    assert "2.0+cpu" in run.offered_torch(sys.executable)
+
+
+def test_an_index_that_does_not_answer_costs_little(monkeypatch):
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # takes the call and says nothing
+        monkeypatch.setattr(run, "CPU_INDEX", f"http://127.0.0.1:{silent.getsockname()[1]}")
+        monkeypatch.setattr(run, "PATIENCE", 2.0)
+        start = time.monotonic()
+        assert run.offered_torch(sys.executable) == []
+        assert time.monotonic() - start < 10
 
 
 @pytest.mark.parametrize("failing", range(4))
@@ -224,5 +319,5 @@ def test_make_only_calls_the_runner():
 def test_the_runner_explains_itself():
     helped = subprocess.run([sys.executable, "run.py", "--help"], cwd=ROOT, capture_output=True, encoding="utf-8")
     assert helped.returncode == 0
-    for word in (*run.COMMANDS, "UNROLLED_TORCH=cpu"):
+    for word in (*run.COMMANDS, "UNROLLED_TORCH=cpu", "UNROLLED_TORCH=cuda"):
         assert word in helped.stdout

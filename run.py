@@ -19,9 +19,12 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
+from typing import IO, Any
 
 ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
@@ -45,15 +48,16 @@ NBVAL = [
     *("--nbval", "--nbval-current-env", "--nbval-cell-timeout", "300"),
     *("--nbval-sanitize-with", "tests/nbval_sanitize.cfg", "book", "exercises"),
 ]
-STAGES = {
-    "lint": [str(PYTHON), "-m", "ruff", "check", "."],
-    "format": [str(PYTHON), "-m", "ruff", "format", "--check", "."],
+SIDE_BY_SIDE = {  # each keeps one core busy, and two run at a time: the longest first
+    "solutions": [str(PYTHON), "tools/mutants.py", "solutions"],
     "types": [str(PYTHON), "-m", "mypy"],
     "book": [*BOOK, "--all"],
+    "lint": [str(PYTHON), "-m", "ruff", "check", "."],
+    "format": [str(PYTHON), "-m", "ruff", "format", "--check", "."],
+}
+ALONE = {  # these share their work between two processes, and the tests look at the book
     "tests": [*PYTEST, "tests"],
     "notebooks": NBVAL,
-    "exercises": [str(PYTHON), "tools/exercise_score.py"],
-    "solutions": [str(PYTHON), "tools/mutants.py", "solutions"],
     "mutants": [str(PYTHON), "tools/mutants.py", "--sample", "24"],
 }
 NOTEBOOK_STAGES = ("notebooks",)  # these draw with the kernel's own backend
@@ -180,8 +184,9 @@ def surroundings() -> dict[str, str]:
     return {**kept, "PYTHONUTF8": "1", "PATH": path}
 
 
-def run(command: list[str], notebooks: bool = False) -> int:
-    """Run a command in the root, with the settings that make results the same everywhere."""
+def run(command: list[str], notebooks: bool = False, output: IO[bytes] | None = None) -> int:
+    """Run a command in the root, with the settings that make results the same everywhere; what it prints is shown
+    or, with ``output``, kept there."""
     environment = surroundings()
     environment |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
     environment |= {"PYTHONHASHSEED": "0", "UNROLLED_REPORT": str(REPORTS / "round-off.tsv")}
@@ -190,7 +195,8 @@ def run(command: list[str], notebooks: bool = False) -> int:
         environment["MPLBACKEND"] = "agg"
     REPORTS.mkdir(exist_ok=True)
     try:
-        return subprocess.run(command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, check=False).returncode
+        streams: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": output, "stderr": output}
+        return subprocess.run(command, cwd=ROOT, env=environment, check=False, **streams).returncode
     except FileNotFoundError as error:
         print(error, file=sys.stderr)
         return 127
@@ -221,7 +227,7 @@ def is_built() -> bool:
 def desk(arguments: list[str]) -> int:
     """Copies of the notebooks to work in; one that was worked in stays as it is."""
     set_up()
-    return (0 if is_built() else book([])) or run([str(PYTHON), "tools/desk.py"])
+    return (0 if is_built() else book([])) or run([str(PYTHON), "tools/desk_copies.py"])
 
 
 def lab(arguments: list[str]) -> int:
@@ -257,17 +263,31 @@ def test(arguments: list[str]) -> int:
     """Every stage, even after one has failed, so that one run shows all there is to mend."""
     set_up()
     (REPORTS / "round-off.tsv").unlink(missing_ok=True)
-    results = []
-    for name, command in STAGES.items():
-        print(f"\n== {name}", flush=True)
+    begun, results = time.monotonic(), {}
+
+    def timed(command: list[str], **options: Any) -> tuple[int, float]:
         start = time.monotonic()
-        failed = run(command, notebooks=name in NOTEBOOK_STAGES)
-        results.append((name, failed, time.monotonic() - start))
+        return run(command, **options), time.monotonic() - start
+
+    def kept(command: list[str]) -> tuple[IO[bytes], tuple[int, float]]:
+        output = tempfile.TemporaryFile()
+        return output, timed(command, output=output)
+
+    with ThreadPoolExecutor(2) as pool:
+        for name, (output, result) in zip(SIDE_BY_SIDE, pool.map(kept, SIDE_BY_SIDE.values()), strict=True):
+            print(f"\n== {name}", flush=True)
+            with output:
+                output.seek(0)
+                shutil.copyfileobj(output, sys.stdout.buffer)
+            results[name] = result
+    for name, command in ALONE.items():
+        print(f"\n== {name}", flush=True)
+        results[name] = timed(command, notebooks=name in NOTEBOOK_STAGES)
+    results["all"] = int(any(failed for failed, _ in results.values())), time.monotonic() - begun
     print("\n== summary")
-    for name, failed, seconds in results:
+    for name, (failed, seconds) in results.items():
         print(f"{name:<10} {'FAILED' if failed else 'passed'} {seconds:6.0f} s")
-    print(f"{'all':<10} {'FAILED' if any(r[1] for r in results) else 'passed'} {sum(r[2] for r in results):6.0f} s")
-    return int(any(failed for _, failed, _ in results))
+    return results["all"][0]
 
 
 def test_fast(arguments: list[str]) -> int:

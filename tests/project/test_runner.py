@@ -1,6 +1,7 @@
 """run.py: what it installs, when it does so again, and what it says to a Python that it cannot use."""
 
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -227,26 +228,42 @@ def test_half_an_environment_or_one_of_another_python_is_made_anew(tmp_path):
     assert not run.is_stale(venv)
 
 
-def test_every_stage_runs_although_the_first_failed(monkeypatch, capsys, tmp_path):
-    ran = []
+@pytest.fixture
+def stages(monkeypatch, tmp_path):
+    """run.py with two stages of each kind, which say their name and end with the code that they are given."""
+
+    def of(*codes):
+        say = [sys.executable, "-c", "import sys; print('this is', sys.argv[1]); sys.exit(int(sys.argv[2]))"]
+        commands = {name: [*say, name, str(code)] for name, code in zip("abcd", codes, strict=True)}
+        monkeypatch.setattr(run, "SIDE_BY_SIDE", {name: commands[name] for name in "ab"})
+        monkeypatch.setattr(run, "ALONE", {name: commands[name] for name in "cd"})
+        return run.test([])
+
     monkeypatch.setattr(run, "set_up", lambda: None)
     monkeypatch.setattr(run, "REPORTS", tmp_path)
-    monkeypatch.setattr(run, "run", lambda command, notebooks=False: ran.append(command) or int(len(ran) == 1))
-    assert run.test([]) == 1
-    assert ran == list(run.STAGES.values())
-    summary = capsys.readouterr().out.partition("== summary")[2].splitlines()
-    assert [line.split()[:2] for line in summary[1:]] == [
-        ["lint", "FAILED"],
-        *([name, "passed"] for name in list(run.STAGES)[1:]),
+    return of
+
+
+@pytest.mark.parametrize("failing", range(4))
+def test_every_stage_runs_although_one_failed(stages, capfd, failing):
+    assert stages(*(int(number == failing) for number in range(4))) == 1
+    heads, _, summary = capfd.readouterr().out.partition("== summary")
+    assert re.findall(r"this is (\w)", heads) == list("abcd")
+    verdicts = ["FAILED" if number == failing else "passed" for number in range(4)]
+    assert [line.split()[:2] for line in summary.splitlines()[1:]] == [
+        *([name, verdict] for name, verdict in zip("abcd", verdicts, strict=True)),
         ["all", "FAILED"],
     ]
 
 
-def test_all_stages_passing_is_success(monkeypatch, tmp_path):
-    monkeypatch.setattr(run, "set_up", lambda: None)
-    monkeypatch.setattr(run, "REPORTS", tmp_path)
-    monkeypatch.setattr(run, "run", lambda command, notebooks=False: 0)
-    assert run.test([]) == 0
+def test_all_stages_passing_is_success(stages):
+    assert stages(0, 0, 0, 0) == 0
+
+
+def test_what_stages_print_side_by_side_stands_under_their_names(stages, capfd):
+    stages(0, 0, 0, 0)
+    said = capfd.readouterr().out.partition("\n== c\n")[0]
+    assert said.split("\n") == ["", "== a", "this is a", "", "== b", "this is b", ""]
 
 
 CHILD = "import os, sys; print(*(os.environ.get(name) for name in sys.argv[1:]))"
@@ -276,7 +293,7 @@ def course(small, monkeypatch):
 
 def test_the_desk_builds_the_book_when_it_must_and_only_then(course):
     root, ran = course
-    copies = [str(run.PYTHON), "tools/desk.py"]
+    copies = [str(run.PYTHON), "tools/desk_copies.py"]
     assert run.desk([]) == 0 and ran == [run.BOOK, copies]
     assert run.desk([]) == 0 and ran[2:] == [copies]
     for changed in ("book/one.ipynb", "exercises/one.ipynb", "_config.yml", "_toc.yml"):

@@ -4,12 +4,11 @@ import posixpath
 import re
 
 import bs4
+import desk_copies as tool
 import nbformat
 import pytest
 from browser import ROOT, SITE
 from missing import missing
-
-import desk as tool
 
 PAGES = sorted(
     path.relative_to(ROOT).with_suffix("").as_posix()

@@ -14,6 +14,7 @@ import urllib.error
 import urllib.request
 from dataclasses import dataclass
 
+import desk_copies as desk
 import nbformat
 import numpy as np
 import pytest
@@ -21,8 +22,6 @@ from browser import ROOT, SITE, browser, find_chromium
 from matplotlib.image import imread
 from missing import missing
 from nbformat.sign import NotebookNotary
-
-import desk
 
 sys.path.insert(0, str(ROOT))
 

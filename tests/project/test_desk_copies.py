@@ -4,13 +4,12 @@ import base64
 import json
 from pathlib import Path
 
+import desk_copies as tool
 import nbformat
 import notebooks
 import pytest
+from desk_copies import Unreadable, plain
 from nbformat.sign import MemorySignatureStore, NotebookNotary
-
-import desk as tool
-from desk import Unreadable, plain
 
 COURSE = tool.Course(
     site="https://someone.github.io/course/",

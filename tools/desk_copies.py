@@ -1,6 +1,6 @@
 """Make the desk copies: the notebooks in plain Markdown, as JupyterLab, Colab, VS Code and GitHub read it, into desk/.
 
-    python tools/desk_copies.py        from the executed notebooks and the numbers of the built book (`python run.py book`)
+    python tools/desk_copies.py    from the executed notebooks and the numbers of the built book (`python run.py book`)
 
 What only the book understands is resolved: numbers of equations and figures, citations, links without a text, boxes,
 folded answers. Cells that the book folds are folded in Jupyter, and a notebook opens unmodified: it names the kernel of

@@ -3,7 +3,8 @@
 import nbformat
 import pytest
 from browser import READY, ROOT, SITE, browser, find_chromium, serve
-from test_site import PHONE, WIDE, missing
+from missing import missing
+from test_site import PHONE, WIDE
 
 MOVING = {
     path.stem: sum(

@@ -1,6 +1,6 @@
 """How well the exercises tell right from wrong: counts, the share of wrong answers recognised, and the time of a check.
 
-    python tools/exercise_score.py            in a test run
+    python tools/exercise_score.py            about a minute
     python tools/exercise_score.py --every    every combination of options, a minute or two
 
 Submits every listed misconception and every right form to every question that a class can be asked (each option changed

@@ -10,6 +10,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -195,16 +196,17 @@ def _explained(rubric: Rubric, values: Sequence[Any]) -> list[Finding]:
 
 def _but_for_one_case(rubric: Rubric, values: Sequence[Any]) -> list[Finding]:
     """The one misconception that gives all values but those of a single case, where an edge may be wrong as well."""
+    if rubric.key.view is not None:
+        return []
     found = []
     for misconception, wrong in zip(rubric.key.misconceptions, rubric.wrong, strict=True):
-        alike = [_alike(value, result, rubric) for value, result in zip(values, wrong, strict=True)]
-        telling = [
-            like and not same(result, right, rubric.key.tolerance)
-            for like, result, right in zip(alike, wrong, rubric.expected, strict=True)
-        ]
-        if alike.count(False) == 1 and sum(telling) >= 2:
-            found.append((misconception, rubric.names[alike.index(False)]))
-    if len(found) != 1 or rubric.key.view is not None:
+        pairs = enumerate(zip(values, wrong, strict=True))
+        unlike = list(islice((i for i, pair in pairs if not _alike(*pair, rubric)), 2))  # two rule it out
+        if len(unlike) == 1:
+            telling = [not same(*pair, rubric.key.tolerance) for pair in zip(wrong, rubric.expected, strict=True)]
+            if sum(telling) - telling[unlike[0]] >= 2:
+                found.append((misconception, rubric.names[unlike[0]]))
+    if len(found) != 1:
         return []
     ((misconception, case),) = found
     title = f"In all cases but '{case}', these numbers come from: {misconception.name}"

@@ -24,6 +24,17 @@ every_question = pytest.mark.parametrize(
 )
 
 
+RUBRICS = {}
+
+
+def rubric_of(exercise, question):
+    """Prepared once for all tests of a question: nothing that is handed in can change one."""
+    at = exercise.id, str(question)
+    if at not in RUBRICS:
+        RUBRICS[at] = question.rubric(exercise)
+    return RUBRICS[at]
+
+
 def written(exercise, rubric, question, make):
     """What the text's cell defines, for a question, as solution or as stub; its source can be looked up."""
     text = mutants.text_of(exercise.chapter)
@@ -40,7 +51,7 @@ def written(exercise, rubric, question, make):
 
 @every_question
 def test_the_right_answers_pass(exercise, question):
-    rubric = question.rubric(exercise)
+    rubric = rubric_of(exercise, question)
     assert len(rubric.key.also_right) >= 2
     for form in (rubric.key.answer, *rubric.key.also_right):
         assert score.submit(rubric, form), getattr(form, "__name__", form)
@@ -48,14 +59,14 @@ def test_the_right_answers_pass(exercise, question):
 
 @every_question
 def test_the_written_solution_passes(exercise, question):
-    rubric = question.rubric(exercise)
+    rubric = rubric_of(exercise, question)
     report = score.submit(rubric, written(exercise, rubric, question, tool.solved_code))
     assert report.state == "passed", report
 
 
 @every_question
 def test_the_stub_is_not_an_attempt(exercise, question):
-    rubric = question.rubric(exercise)
+    rubric = rubric_of(exercise, question)
     report = score.submit(rubric, written(exercise, rubric, question, tool.student_code))
     if exercise.kind == "repair":  # what stands there is the bug itself, which is diagnosed
         assert report.diagnosis is not None, report
@@ -65,7 +76,7 @@ def test_the_stub_is_not_an_attempt(exercise, question):
 
 @every_question
 def test_each_misconception_is_rejected_with_its_own_hint(exercise, question):
-    rubric = question.rubric(exercise)
+    rubric = rubric_of(exercise, question)
     assert len(rubric.key.misconceptions) >= 3
     for position, misconception in enumerate(rubric.key.misconceptions):
         assert score.is_recognised(rubric, position), (misconception.name, score.submit(rubric, misconception.wrong))
@@ -73,7 +84,7 @@ def test_each_misconception_is_rejected_with_its_own_hint(exercise, question):
 
 @every_question
 def test_some_case_tells_any_two_misconceptions_apart(exercise, question):
-    rubric = question.rubric(exercise)
+    rubric = rubric_of(exercise, question)
     named = zip(rubric.key.misconceptions, rubric.wrong, strict=True)
     for (one, left), (other, right) in itertools.combinations(named, 2):
         assert one.name != other.name
@@ -82,7 +93,7 @@ def test_some_case_tells_any_two_misconceptions_apart(exercise, question):
 
 @every_question
 def test_a_wrong_answer_that_is_not_listed_gets_the_first_difference_and_no_hint(exercise, question):
-    rubric = question.rubric(exercise)
+    rubric = rubric_of(exercise, question)
     if rubric.key.view is not None:
         pytest.skip("what is compared are facts; test_judging has made-up views")
     for disturb in (noisy, first_entry):
@@ -130,7 +141,7 @@ def test_no_solution_of_the_book_passes_where_anything_else_is_asked(exercise):
     book = key(exercise).answer
     for question in score.questions(exercise):
         if question.changed or question.cohort is not None:
-            assert not score.submit(question.rubric(exercise), book), str(question)
+            assert not score.submit(rubric_of(exercise, question), book), str(question)
 
 
 @every_exercise
@@ -183,3 +194,15 @@ def test_the_score_sees_a_misconception_that_is_not_recognised():
     blind = replace(rubric, key=replace(rubric.key, misconceptions=(listed,)), wrong=(rubric.expected,))
     assert score.is_recognised(rubric, 0)
     assert not score.is_recognised(blind, 0)
+
+
+def test_the_score_counts_what_is_recognised_and_fails_for_what_is_not(monkeypatch, capsys):
+    exercise = exercises()["clip-norm"]
+    monkeypatch.setattr(score, "exercises", lambda: {exercise.id: exercise})
+    assert score.main([]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith("exercises 1 in 1 chapters") and said.count("(100.0%)") == 2
+    monkeypatch.setattr(score, "is_recognised", lambda rubric, position: False)
+    assert score.main([]) == 1
+    said = capsys.readouterr().out
+    assert f"not recognised: {exercise.id}, the book's: " in said and "own hint 0 (0.0%)" in said

@@ -39,7 +39,7 @@ PYTHON = VENV / SCRIPTS / f"python{EXE}"
 OLDEST, NEWEST = (3, 11), (3, 14)
 INPUTS = ("requirements.txt", "requirements-data.txt", "constraints.txt", "pyproject.toml")
 CPU_INDEX = "https://download.pytorch.org/whl/cpu"
-PATIENCE = 20.0  # seconds for that index to answer
+PATIENCE = 30.0  # seconds for that index to answer; a busy machine takes 10 to start pip
 
 BOOK = [str(VENV / SCRIPTS / f"jupyter-book{EXE}"), "build", ".", "-W", "-n", "--keep-going"]
 PYTEST = [str(PYTHON), "-m", "pytest", "-q", "-n", "2"]  # tests/conftest.py says which tests run one by one

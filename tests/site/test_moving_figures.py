@@ -4,7 +4,6 @@ import nbformat
 import pytest
 from browser import READY, ROOT, SITE, browser, find_chromium, serve
 from missing import missing
-from test_site import PHONE, WIDE
 
 MOVING = {
     path.stem: sum(
@@ -13,6 +12,7 @@ MOVING = {
     for path in sorted(ROOT.glob("book/*.ipynb"))
     for nb in [nbformat.read(path, as_version=4)]
 }
+PHONE, WIDE = 390, 1300
 PAGES = [name for name, figures in MOVING.items() if figures]
 DRAWN = "figure => figure.querySelector('svg').innerHTML"
 SMALLEST = """figure => Math.min(...Array.from(figure.querySelectorAll("svg text")).filter(t => t.textContent)

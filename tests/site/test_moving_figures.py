@@ -80,12 +80,15 @@ def test_a_figure_moves_by_its_knobs_and_comes_back(chromium, site, name):
 
 
 @pytest.mark.parametrize("name", PAGES[:1])
-def test_paper_has_the_figure_and_no_knobs(chromium, site, name):
+def test_paper_has_the_figure_without_knobs_and_the_results_of_predictions(chromium, site, name):
     page = chromium.new_page(viewport={"width": WIDE, "height": 900})
     page.goto(f"{site}book/{name}.html")
     page.evaluate(READY)
     figure = page.locator("unrolled-figure").first
-    assert figure.locator(".knobs").is_visible()
+    result = page.locator("div.tag_hide-cell .cell_output").first
+    shown = "element => element.checkVisibility({contentVisibilityAuto: true})"
+    assert figure.locator(".knobs").is_visible() and not result.evaluate(shown)
     page.emulate_media(media="print")
     assert figure.locator("svg").first.is_visible() and not figure.locator(".knobs").is_visible()
+    assert result.evaluate(shown)
     page.close()

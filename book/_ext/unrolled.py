@@ -3,7 +3,7 @@
 - MathJax 3 is copied into the built site from the PyPI package sphinx-mathjax-offline, and of it only what a page
   loads.
 - No page refers to a script or a style sheet on another host, and none twice (sphinx-thebe is set up twice).
-- The theme's second copy of its icons (1.5 MB of script) is left out.
+- The theme's second copy of its icons (1.5 MB of script) is left out, and on all pages but one the search (300 kB).
 - The result of a prediction opens under 'Show what happens', and in it the code that only draws stays folded.
 - Pictures made by a notebook are stored with 1.44 pixels for each pixel shown (tools/notebooks.py): the page gives
   their width, so that they are sharp and nothing moves while they load.
@@ -98,6 +98,8 @@ def lighten(app: Sphinx, error: Exception | None) -> None:
         before = path.read_text(encoding="utf-8")
         # 1.5 MB that draws the icons a second time: the style sheet draws them with the icon font
         after = re.sub(r"\s*<(script|link)\b[^>]*fontawesome\.js[^>]*>(</script>)?", "", before)
+        if path.name != "search.html":  # 300 kB that would search while one types, which this book does not
+            after = re.sub(r'\s*<script src="[^"]*(?:searchtools|language_data|searchindex)\.js[^"]*"></script>', "", after)
         # docutils calls the bibliography a list, but its entries are no list items and hold links between them
         after = after.replace('<div role="list" class="citation-list">', '<div class="citation-list">')
         # the arrow that opens a section of the contents has no name for who cannot see it

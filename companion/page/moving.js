@@ -27,6 +27,7 @@
         const label = document.createElement("label"), name = document.createElement("span");
         const input = document.createElement("input"), shown = document.createElement("output");
         Object.assign(input, { type: "range", min: 0, max: knob.shown.length - 1, step: 1, value: knob.start });
+        input.dataset.lmSuppressShortcuts = "true"; // in JupyterLab, arrow keys would go to another cell
         input.addEventListener("input", () => this.show());
         name.textContent = knob.label;
         label.append(name, input, shown);

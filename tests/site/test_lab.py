@@ -27,7 +27,7 @@ sys.path.insert(0, str(ROOT))
 
 import run
 
-CHAPTER = "book/unrolling"
+CHAPTER, MOVING = "book/unrolling", "book/worked-backward-pass"
 CHECKED = 'check("elman-step"'
 EXERCISE = next(
     path.relative_to(ROOT).with_suffix("").as_posix()
@@ -95,7 +95,7 @@ def copies(chromium):
         path.relative_to(ROOT).with_suffix("").as_posix(): nbformat.read(path, as_version=4) for path in sorted(paths)
     }
     course = desk.course(ROOT, sources)
-    return {page: desk.desk_copy(sources[page], page, course) for page in (CHAPTER, EXERCISE)}
+    return {page: desk.desk_copy(sources[page], page, course) for page in (CHAPTER, MOVING, EXERCISE)}
 
 
 @pytest.fixture(scope="module")
@@ -163,6 +163,21 @@ def test_a_chapter_reads_as_on_the_page(chromium, lab, theme):
     assert width < 900  # at the width at which it was drawn, not pixel by pixel
     brightness = 255 * float(np.mean(picture[2:6, 2:6, :3]))
     assert brightness > 240 if theme == "light" else brightness < 30
+
+
+def test_a_moving_figure_moves_before_anything_is_run(chromium, lab):
+    context = chromium.new_context(color_scheme="dark", viewport={"width": 1400, "height": 15_000})
+    page = context.new_page()
+    lab.open(page, MOVING)
+    figure = page.locator("unrolled-figure")
+    knob, told = figure.locator("input").first, figure.locator(".told")
+    knob.focus()
+    before = told.inner_text()
+    page.keyboard.press("ArrowRight")
+    assert told.inner_text() != before and knob.get_attribute("aria-valuetext") == "1"
+    ground = "element => getComputedStyle(element.closest('.jp-OutputArea-output')).backgroundColor"
+    assert "255, 255, 255" not in figure.evaluate(ground)
+    context.close()
 
 
 def test_an_exercise_is_done_wrong_and_then_right(chromium, lab):

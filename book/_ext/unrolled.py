@@ -99,7 +99,9 @@ def lighten(app: Sphinx, error: Exception | None) -> None:
         # 1.5 MB that draws the icons a second time: the style sheet draws them with the icon font
         after = re.sub(r"\s*<(script|link)\b[^>]*fontawesome\.js[^>]*>(</script>)?", "", before)
         if path.name != "search.html":  # 300 kB that would search while one types, which this book does not
-            after = re.sub(r'\s*<script src="[^"]*(?:searchtools|language_data|searchindex)\.js[^"]*"></script>', "", after)
+            after = re.sub(
+                r'\s*<script src="[^"]*(?:searchtools|language_data|searchindex)\.js[^"]*"></script>', "", after
+            )
         # docutils calls the bibliography a list, but its entries are no list items and hold links between them
         after = after.replace('<div role="list" class="citation-list">', '<div class="citation-list">')
         # the arrow that opens a section of the contents has no name for who cannot see it

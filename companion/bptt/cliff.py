@@ -35,6 +35,6 @@ def descend(w: float, b: float, rate: float, steps: int, limit: float = np.inf) 
         E, dw, db = (float(value) for value in loss_and_slope(w, b))
         rows.append((w, b, E, np.hypot(dw, db)))
         g = {"w": np.array([dw]), "b": np.array([db])}
-        g = g if np.isinf(limit) else clip_by_norm(g, limit)
+        g = clip_by_norm(g, limit)
         w, b = round(w - rate * float(g["w"][0]), 9), round(b - rate * float(g["b"][0]), 9)
     return np.array(rows)

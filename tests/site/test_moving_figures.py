@@ -73,7 +73,7 @@ def test_a_figure_moves_by_its_knobs_and_comes_back(chromium, site, name):
             page.keyboard.press("Home")
             for _ in range(int(start)):
                 page.keyboard.press("ArrowRight")
-        assert len(seen) > 3
+        assert len(seen) >= 3
         assert (figure.evaluate(DRAWN), figure.locator(".told").inner_text()) == (drawing, told)
     context.close()
 

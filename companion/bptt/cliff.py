@@ -15,8 +15,7 @@ from companion.core.validation import Array, require_size
 
 def loss_and_slope(w: float | Array, b: float | Array, steps: int = 50, target: float = 0.7) -> tuple[Array, ...]:
     """E, ∂E/∂w and ∂E/∂b, each of the shape that w and b have together; derivatives walk forwards beside the state."""
-    h = np.full(np.broadcast_shapes(np.shape(w), np.shape(b)), 0.5)
-    dw, db = np.zeros_like(h), np.zeros_like(h)
+    h, dw, db = np.array(0.5), np.array(0.0), np.array(0.0)
     for _ in range(require_size("steps", steps)):
         before, h = h, sigmoid(w * h + b)
         slope = h * (1 - h)
@@ -34,7 +33,6 @@ def descend(w: float, b: float, rate: float, steps: int, limit: float = np.inf) 
     for _ in range(require_size("steps", steps)):
         E, dw, db = (float(value) for value in loss_and_slope(w, b))
         rows.append((w, b, E, np.hypot(dw, db)))
-        g = {"w": np.array([dw]), "b": np.array([db])}
-        g = clip_by_norm(g, limit)
-        w, b = round(w - rate * float(g["w"][0]), 9), round(b - rate * float(g["b"][0]), 9)
+        g = clip_by_norm({"w": np.array(dw), "b": np.array(db)}, limit)
+        w, b = round(w - rate * float(g["w"]), 9), round(b - rate * float(g["b"]), 9)
     return np.array(rows)

@@ -17,12 +17,12 @@ from collections.abc import Callable, Iterator
 
 from alternatives import problems_of_alternative
 from nbformat import NotebookNode
+from notebooks import SETUP_TAG
 
 LARGEST_PICTURE = 250_000  # bytes
 LARGEST_NOTEBOOK = 1_500_000
 LONGEST_TEXT = 8_000  # characters, in one output
 LARGEST_MOVING_FIGURE = 130_000
-SETUP_TAG = "setup"
 KINDS = {"image/png", "text/plain"}
 # what companion.exercises and moving figures show; any other HTML comes from a library that may change it
 OWN_MARKUP = {

@@ -132,7 +132,7 @@ def _network(mark: Network, height: int, given: Sequence[Any], start: int) -> tu
         boxes.append(f'<rect {box} fill="none" stroke="{KIND_COLOURS[node.kind]}" stroke-width="22"/>')
         names.append(f'<text x="{x}" y="{y - half[1] + 155}" text-anchor="middle">{label(node.text)}</text>')
         words += [(x, y - half[1] + 310 + 140 * line) for line in range(lines)]
-    written = [_text(*at, line, "middle", always=True) for at, line in zip(words, texts[start], strict=True)]
+    written = [_text(*at, line, "middle") for at, line in zip(words, texts[start], strict=True)]
     parts = [
         *(f'<path d="{arrow}" stroke="{GREY}" stroke-width="12" fill="none"/>' for arrow in arrows),
         f'<svg width="{WIDTH}" height="{height}">',
@@ -247,9 +247,9 @@ def _key(mark: Curve, x: int, y: int) -> str:
     return f'<path d="{stroke}" {_pen(mark)}/>{_text(x + 300, y + 45, mark.name)}'
 
 
-def _text(x: int, y: int, words: str, anchor: str = "start", always: bool = False) -> str:
+def _text(x: int, y: int, words: str, anchor: str = "start") -> str:
     place = f'x="{x}" y="{y}"' + (f' text-anchor="{anchor}"' if anchor != "start" else "")
-    return f"<text {place}>{html.escape(words)}</text>" if words or always else ""
+    return f"<text {place}>{html.escape(words)}</text>"
 
 
 def label(words: str) -> str:

@@ -8,7 +8,6 @@ import desk_copies as tool
 import nbformat
 import pytest
 from browser import ROOT, SITE
-from missing import missing
 
 PAGES = sorted(
     path.relative_to(ROOT).with_suffix("").as_posix()
@@ -21,9 +20,7 @@ CITED = re.compile(r"([^\s(\[]+) \(\[(\d{4})\]\(https://\S+bibliography\.html\)\
 
 
 @pytest.fixture(scope="module")
-def copies():
-    if not SITE.is_dir():
-        missing("the book is not built: run `python run.py book` first")
+def copies(built):
     sources = {page: nbformat.read(ROOT / f"{page}.ipynb", as_version=4) for page in PAGES}
     about = tool.course(ROOT, sources)
     return {page: (tool.desk_copy(source, page, about), source) for page, source in sources.items()}

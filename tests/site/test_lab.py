@@ -18,9 +18,8 @@ import desk_copies as desk
 import nbformat
 import numpy as np
 import pytest
-from browser import ROOT, SITE, browser, find_chromium
+from browser import ROOT
 from matplotlib.image import imread
-from missing import missing
 from nbformat.sign import NotebookNotary
 
 sys.path.insert(0, str(ROOT))
@@ -75,17 +74,6 @@ class Lab:
         equations = sum(cell.source.count("\\tag{") for cell in cells)
         page.goto(f"{self.address}/lab/tree/{notebook}.ipynb?token={self.token}&reset")
         page.wait_for_function(READY, arg=[len(cells), equations], timeout=90_000)
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    executable = find_chromium()
-    if not SITE.is_dir():
-        missing("the book is not built: run `python run.py book` first")
-    if executable is None:
-        missing("no Chromium or Chrome found: install one, or name it in UNROLLED_CHROMIUM")
-    with browser(executable) as opened:
-        yield opened
 
 
 @pytest.fixture(scope="module")

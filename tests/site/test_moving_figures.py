@@ -2,8 +2,7 @@
 
 import nbformat
 import pytest
-from browser import READY, ROOT, SITE, browser, find_chromium, serve
-from missing import missing
+from browser import READY, ROOT
 
 MOVING = {
     path.stem: sum(
@@ -17,23 +16,6 @@ PAGES = [name for name, figures in MOVING.items() if figures]
 DRAWN = "figure => figure.querySelector('svg').innerHTML"
 SMALLEST = """figure => Math.min(...Array.from(figure.querySelectorAll("svg text")).filter(t => t.textContent)
   .map(t => parseFloat(getComputedStyle(t).fontSize) * t.getScreenCTM().a))"""
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    if not SITE.is_dir():
-        missing("the book is not built: run `python run.py book` first")
-    executable = find_chromium()
-    if executable is None:
-        missing("no Chromium or Chrome found: install one, or name it in UNROLLED_CHROMIUM")
-    with browser(executable) as opened:
-        yield opened
-
-
-@pytest.fixture(scope="module")
-def site():
-    with serve() as address:
-        yield address
 
 
 def test_the_book_has_six_of_them():

@@ -17,9 +17,8 @@ import numpy as np
 import pytest
 import yaml
 from alternatives import duplicates, problems_of_alternative
-from browser import READY, ROOT, SITE, browser, find_chromium, html_pages, serve
+from browser import READY, ROOT, SITE, html_pages
 from matplotlib.image import imread
-from missing import missing
 
 PAGES = html_pages() if SITE.is_dir() else []
 CHAPTERS = [page for page in PAGES if (ROOT / page).with_suffix(".ipynb").exists()]
@@ -99,27 +98,6 @@ class Seen:
     too_wide: dict[str, list[str]] = field(default_factory=dict)
     unreachable: list[str] = field(default_factory=list)
     violations: dict[str, list[str]] = field(default_factory=dict)
-
-
-@pytest.fixture(scope="module")
-def built():
-    if not PAGES:
-        missing("the book is not built: run `python run.py book` first")
-
-
-@pytest.fixture(scope="module")
-def chromium(built):
-    executable = find_chromium()
-    if executable is None:
-        missing("no Chromium or Chrome found: install one, or name it in UNROLLED_CHROMIUM")
-    with browser(executable) as opened:
-        yield opened
-
-
-@pytest.fixture(scope="module")
-def site():
-    with serve() as address:
-        yield address
 
 
 def look_at(chromium, site: str, path: str) -> Seen:

@@ -8,9 +8,10 @@
 
 In the text, a section `## exercise-id` holds the statement and the cell with the solution. For students, the lines
 from `# solution` to `# end` become `return ...`, or what stands after `# solution:`, or the lines after `# stub`
-without their `# `; cells tagged `solution` are left out. `«name»` stands for words that depend on what a class is
-asked (companion/exercises/model.py). The code of the solutions also goes to companion/exercises/worked.json, for
-`hint`.
+without their `# `; cells tagged `solution` are left out, and those tagged `mistakes` stand in no notebook: they list
+what people hand in otherwise (companion/exercises/edits.py). `«name»` stands for words that depend on what a class is
+asked (companion/exercises/model.py). Solutions and mistakes also go to companion/exercises/worked.json, for `check`
+and `hint`.
 """
 
 from __future__ import annotations
@@ -40,12 +41,14 @@ sys.path.insert(0, str(ROOT))
 
 import companion
 from companion.exercises.catalogue import exercises, find, of_chapter
-from companion.exercises.model import Cohort, Exercise, key, options
-from companion.exercises.worked import fill, wording
+from companion.exercises.edits import Solution, parse
+from companion.exercises.model import Cohort, Exercise, options
+from companion.exercises.worked import fill, key, wording
 
 WORKED = ROOT / "companion" / "exercises" / "worked.json"
 INDEX = "index"  # the page that shows how it goes, and has no exercises of its own
 SOLUTION = "solution"  # the tag of cells that students do not get
+MISTAKES = "mistakes"  # and of those that stand in no notebook
 YOURS = "  # your code"
 KINDS = {
     "predict": "Predict",
@@ -74,6 +77,16 @@ class Section:
     def why(self) -> str:
         """What the solution's cells of text say."""
         return "\n\n".join(cell.source for cell in self.cells if SOLUTION in _tags(cell))
+
+    @property
+    def mistakes(self) -> str:
+        """What people hand in otherwise, with what to tell, and the hints (companion/exercises/edits.py)."""
+        return "\n".join(cell.source for cell in self.cells if MISTAKES in _tags(cell))
+
+    @property
+    def shown(self) -> tuple[NotebookNode, ...]:
+        """The cells that stand in a notebook."""
+        return tuple(cell for cell in self.cells if MISTAKES not in _tags(cell))
 
 
 @dataclass(frozen=True)
@@ -259,7 +272,7 @@ cell, then run its check, which says what is wrong. `hint("…")` helps step by 
     for number, section in enumerate(text.sections, start=1):
         exercise = find(section.id)
         cells.append(_markdown(heading(number, exercise)))
-        for cell in _rendered(text, section.cells, cohort, exercise):
+        for cell in _rendered(text, section.shown, cohort, exercise):
             if SOLUTION not in _tags(cell):
                 cell.source = student_code(cell.source) if is_exercise(cell) else cell.source
                 cells.append(cell)
@@ -317,7 +330,7 @@ Try the [exercises]({exercises_of}) first: what you find yourself stays."""
     for number, section in enumerate(text.sections, start=1):
         exercise = find(section.id)
         cells.append(_markdown(heading(number, exercise)))
-        for cell in _rendered(text, section.cells, cohort, exercise):
+        for cell in _rendered(text, section.shown, cohort, exercise):
             if is_exercise(cell):
                 cell.source = solved_code(cell.source)
                 cell.metadata = NotebookNode(tags=["hide-input"])
@@ -405,14 +418,33 @@ def store(path: Path, content: str) -> bool:
     return True
 
 
+def _entry(text: Text, section: Section) -> dict[str, object]:
+    """What worked.json holds of an exercise.
+
+    Raises:
+        Refusal: when a mistake is no edit of the solution.
+    """
+    code = solved_code(section.code)
+    cells = [cell for cell in (*text.opening, *section.cells) if cell.cell_type == "code" and not is_exercise(cell)]
+    given = [cell.source for cell in cells]
+    entry: dict[str, object] = {"code": code, "why": section.why}
+    if not section.mistakes:
+        return entry
+    place = f"exercises/text/{text.chapter}.md, {section.id}"
+    try:
+        for note in parse(section.mistakes):
+            place = f"exercises/text/{text.chapter}.md, {section.id}, {note.label}"
+            if not note.label.startswith("and "):
+                Solution(section.id, tuple(given), code).edited(note.pieces)
+    except ValueError as error:
+        raise Refusal(f"{place}: {error}") from error
+    return entry | {"given": given, "mistakes": section.mistakes}
+
+
 def worked(root: Path = ROOT) -> str:
     """What companion/exercises/worked.json should hold: the chapters, and each solution with its reason."""
     texts = [read(root, name) for name in chapters_with_exercises(root)]
-    solutions = {
-        section.id: {"code": solved_code(section.code), "why": section.why}
-        for text in texts
-        for section in text.sections
-    }
+    solutions = {section.id: _entry(text, section) for text in texts for section in text.sections}
     if without := sorted(set(exercises()) - set(solutions)):
         raise Refusal(f"these exercises stand in no text: {', '.join(without)}")
     content = {"chapters": {text.chapter: text.title for text in texts}, "solutions": solutions}

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import itertools
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from companion.exercises.activations import written  # noqa: F401
+from companion.exercises.edits import Edit
 from companion.exercises.inputs import normal
 from companion.exercises.model import Case, Misconception
 
@@ -75,7 +76,29 @@ GATES = {
 }
 
 
-def exchanges(
+def exchanges(order: str, joined: bool = False) -> tuple[Misconception, ...]:
+    """For any two gates of an order that is asked for as ``order``, the misconception that takes one for the other.
+
+    Args:
+        order: of the gates.
+        joined: whether the gates are put together in this order, and not cut.
+    """
+    hint = (
+        f"Either the parts are joined in another order than {listed(order)}, or one of the two is computed as if it "
+        "were the other."
+        if joined
+        else f"Either the parts are cut in another order than {listed(order)}, or the equations use the one where the "
+        "other belongs."
+    )
+    return tuple(
+        Misconception(
+            f"{GATES[one]} and {GATES[other]} exchanged", hint, Edit(options={"order": exchanged(order, one, other)})
+        )
+        for one, other in itertools.combinations(sorted(order, key=list(GATES).index), 2)
+    )
+
+
+def old_exchanges(
     order: str, wrong: Callable[[str], Callable[..., Any]], joined: bool = False
 ) -> tuple[Misconception, ...]:
     """For any two gates of an order, the misconception that takes one for the other.
@@ -101,8 +124,3 @@ def exchanges(
 def exchanged(order: str, one: str, other: str) -> str:
     """The order with two gates in each other's place."""
     return order.translate(str.maketrans(one + other, other + one))
-
-
-def written(code: str, old: str, new: str) -> str:
-    """A line of code with another variable: `written("np.tanh(a)", "a", "c")` is "np.tanh(c)"."""
-    return re.sub(rf"\b{old}\b", new, code)

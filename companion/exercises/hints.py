@@ -8,9 +8,9 @@ import textwrap
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from companion.exercises.model import Cohort, Exercise, key
+from companion.exercises.model import Cohort, Exercise
 from companion.exercises.report import WIDTH
-from companion.exercises.worked import solution
+from companion.exercises.worked import key, solution
 
 _TEACHERS = "Your teacher has the worked solution."
 

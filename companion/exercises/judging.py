@@ -28,8 +28,9 @@ from companion.exercises.attempts import (
     plain,
 )
 from companion.exercises.comparing import RESULT, Difference, differences, fitted, parts, same
-from companion.exercises.model import Case, Cohort, Exercise, Key, Misconception, Occasion, key
+from companion.exercises.model import Case, Cohort, Exercise, Key, Misconception, Occasion
 from companion.exercises.report import Finding, Report, State, capital
+from companion.exercises.worked import key
 
 _NO_CASE = (Case("the value", {}),)  # where a value is asked for, and nothing is called
 _AXES = {

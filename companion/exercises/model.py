@@ -16,7 +16,7 @@ import numpy as np
 
 Kind = Literal["predict", "complete", "implement", "derive", "repair", "open"]
 Cohort = int | str | None  # None: the questions as they stand in the book
-Occasion = Literal["check", "grade"]
+Occasion = Literal["check", "grade"]  # grading draws other inputs than checking
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,8 @@ class Misconception:
     Attributes:
         name: what was done, as a report says it: 'the state one step late'.
         hint: what to look at, without giving the answer away.
-        wrong: what someone with this misconception hands in, in the form of the right answer.
+        wrong: what someone with this misconception hands in, in the form of the right answer; or the
+            :class:`companion.exercises.edits.Edit` of the worked solution that gives it.
     """
 
     name: str
@@ -49,12 +50,13 @@ class Misconception:
 class Key:
     """The right answer to a question, and what is known about wrong ones.
 
+    The exercise's function states what its text cannot say; the text's worked solution becomes the answer, and its
+    hints, mistakes and right forms are added (:mod:`companion.exercises.worked`).
+
     Attributes:
-        answer: a function, or the value where a value is asked for.
         cases: the calls that are compared, small ones first; empty where a value is asked for.
-        misconceptions: at least three, each pair of them told apart by some case.
-        also_right: at least two other forms of the right answer.
-        hints: shown one after the other, on request, before the worked solution.
+        also_right: other forms of the right answer, at least two with the text's.
+        misconceptions: at least three with the text's, each pair of them told apart by some case.
         returns: names of the parts that the answer returns, where it returns a tuple.
         axes: what the axes of a part stand for, such as ``{"dW_hh": "H H", "h": "T+1 B H"}``; a single result is
             called ``result``.
@@ -62,18 +64,22 @@ class Key:
         view: (arguments, returned value) -> what is compared instead of the value itself, where many answers are right.
             Applied to every answer, right or wrong.
         tolerance: largest difference allowed, beside the largest entry of the right answer or beside 1.
+        answer: a function, or the value where a value is asked for.
+        hints: shown one after the other, on request, before the worked solution.
+        reward: a sentence for whoever has passed: what the answer is good for, or what follows from it.
     """
 
-    answer: Any
-    misconceptions: tuple[Misconception, ...]
-    also_right: tuple[Any, ...]
-    hints: tuple[str, ...]
     cases: tuple[Case, ...] = ()
+    also_right: tuple[Any, ...] = ()
+    misconceptions: tuple[Misconception, ...] = ()
     returns: tuple[str, ...] = ()
     axes: Mapping[str, str] = field(default_factory=dict)
     words: Mapping[str, str] = field(default_factory=dict)
     view: Callable[[Mapping[str, Any], Any], Any] | None = None
     tolerance: float = 1e-7
+    answer: Any = None
+    hints: tuple[str, ...] = ()
+    reward: str = ""
 
 
 @dataclass(frozen=True)
@@ -108,6 +114,18 @@ class Exercise:
 
 
 def exercise(
+    id: str, name: str, title: str, kind: Kind, /, **ask: Sequence[Any] | Drawn
+) -> Callable[[Callable[..., Key]], Exercise]:
+    """Make an exercise of the function below, which stands in the module of its chapter; see :class:`Exercise`."""
+
+    def of(build: Callable[..., Key]) -> Exercise:
+        chapter = build.__module__.rpartition(".")[2].replace("_", "-")
+        return Exercise(id, chapter, name, title, kind, ask, build)
+
+    return of
+
+
+def old_exercise(
     id: str, *, chapter: str, name: str, title: str, kind: Kind, ask: Mapping[str, Sequence[Any] | Drawn]
 ) -> Callable[[Callable[..., Key]], Exercise]:
     """Make an exercise of the function below that returns its key."""
@@ -125,11 +143,6 @@ def options(exercise: Exercise, cohort: Cohort = None) -> dict[str, Any]:
         chosen = {name: _choose(among, cohort, rng) for name, among in exercise.ask.items()}
         if cohort is None or any(_differs(chosen[name], among) for name, among in exercise.ask.items()):
             return chosen
-
-
-def key(exercise: Exercise, cohort: Cohort = None, occasion: Occasion = "check", **replaced: Any) -> Key:
-    """The key to a cohort's question. Grading draws other inputs than checking; ``replaced`` sets options by hand."""
-    return exercise.build(generator(exercise.id, cohort, occasion), **{**options(exercise, cohort), **replaced})
 
 
 def _choose(among: Sequence[Any] | Drawn, cohort: Cohort, rng: np.random.Generator) -> Any:

@@ -9,7 +9,7 @@ from companion.exercises.model import Misconception
 LARGEST = 709.0  # above it, np.exp is infinite
 
 
-def also_overflowing(
+def old_also_overflowing(
     misconceptions: Iterable[Misconception], overflowing: Callable[[Callable], Callable]
 ) -> Iterator[Misconception]:
     """Each misconception, and the same where the powers of a softmax overflow besides."""

@@ -1,17 +1,17 @@
-"""The worked solutions, and the chapters in order: tools/exercise_notebooks.py takes both from exercises/text."""
+"""The worked solutions and what is made of them; tools/exercise_notebooks.py takes them from exercises/text."""
 
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Mapping
+from dataclasses import is_dataclass, replace
 from functools import cache
 from importlib import resources
 from typing import Any
 
-from companion.exercises.model import Cohort, Exercise, Key, key, options
-
-_PLACE = re.compile(r"«(\w+)»")
+from companion.exercises import edits
+from companion.exercises.edits import Edit, Note, Solution, fill
+from companion.exercises.model import Cohort, Exercise, Key, Misconception, Occasion, generator, options
 
 
 @cache
@@ -38,6 +38,71 @@ def order(exercises: Iterable[Exercise]) -> list[Exercise]:
     return sorted(exercises, key=lambda exercise: place.get(exercise.id, len(place)))
 
 
+def key(exercise: Exercise, cohort: Cohort = None, occasion: Occasion = "check", **replaced: Any) -> Key:
+    """The key to a cohort's question. Grading draws other inputs than checking; ``replaced`` sets options by hand.
+
+    What the exercise's function says is completed by its text: the worked solution is the answer, and the mistakes,
+    right forms, hints and reward listed there are added. Without a text, it stays as its function has it.
+
+    Raises:
+        ValueError: when something in the text does not fit its solution.
+    """
+    chosen = {**options(exercise, cohort), **replaced}
+    own = _asked(exercise, cohort, occasion, chosen)
+    entry = _stored()["solutions"].get(exercise.id)
+    if entry is None or "mistakes" not in entry:
+        return own
+    words = wording(own, chosen)
+    solved = Solution(exercise.name, tuple(entry["given"]), entry["code"])
+    scope = {**words, **chosen}
+
+    def made(edit: Edit, label: str = "the solution") -> Any:
+        try:
+            other = {**chosen, **edit.options}
+            asked = wording(_asked(exercise, cohort, occasion, other), other) if edit.options else words
+            return solved.hands_in({**asked, **edit.words}, edit)
+        except Exception as error:
+            place = f"exercises/text/{exercise.chapter}.md, {exercise.id}"
+            raise ValueError(f"{place}, {label}: {type(error).__name__}: {error}") from error
+
+    notes = [note for note in edits.parse(entry["mistakes"]) if note.holds(scope)]
+    known = listed(notes, own.misconceptions, words, scope)
+    return replace(
+        own,
+        answer=made(Edit()),
+        misconceptions=tuple(
+            replace(m, wrong=made(m.wrong, m.name)) if isinstance(m.wrong, Edit) else m for m in known
+        ),
+        also_right=(*(made(note.edit(scope), "right") for note in notes if note.label == "right"), *own.also_right),
+        hints=tuple(fill(note.text, words) for note in notes if note.label == "hint"),
+        reward=" ".join(fill(note.text, words) for note in notes if note.label == "reward"),
+    )
+
+
+def listed(
+    notes: Iterable[Note], own: Iterable[Misconception], words: Mapping[str, str], scope: Mapping[str, Any]
+) -> list[Misconception]:
+    """The mistakes of a text, beside those that its function states; each with those that are added to it."""
+    found = list(own)
+    for note in notes:
+        name, hint, edit = fill(note.label, words), fill(note.text, words), note.edit(scope)
+        if name.startswith("and "):
+            found += [
+                Misconception(
+                    f"{m.name}; {name}", f"{m.hint} {hint}", replace(m.wrong, pieces=(*m.wrong.pieces, *edit.pieces))
+                )
+                for m in found
+                if isinstance(m.wrong, Edit)
+            ]
+        elif name not in edits.OTHERS:
+            found.append(Misconception(name, hint, edit))
+    return found
+
+
+def _asked(exercise: Exercise, cohort: Cohort, occasion: Occasion, chosen: Mapping[str, Any]) -> Key:
+    return exercise.build(generator(exercise.id, cohort, occasion), **chosen)
+
+
 def solution(exercise: Exercise, cohort: Cohort = None) -> tuple[str, str]:
     """The code of the worked solution, and why it is right, for a cohort's question."""
     entry = _stored()["solutions"][exercise.id]
@@ -46,21 +111,9 @@ def solution(exercise: Exercise, cohort: Cohort = None) -> tuple[str, str]:
 
 
 def wording(answers: Key, chosen: Mapping[str, Any]) -> dict[str, str]:
-    """What replaces each «name» in the text of an exercise."""
-    plain = {name: str(option) for name, option in chosen.items() if isinstance(option, str | int)}
-    return {**plain, **answers.words}
-
-
-def fill(text: str, words: Mapping[str, str]) -> str:
-    """The text with every «name» replaced.
-
-    Raises:
-        ValueError: when a name has no words.
-    """
-
-    def word(place: re.Match[str]) -> str:
-        if place[1] not in words:
-            raise ValueError(f"«{place[1]}» stands in the text, but the exercise has words only for {sorted(words)}")
-        return words[place[1]]
-
-    return _PLACE.sub(word, text)
+    """What replaces each «name» in the text of an exercise; «option.field» is a text that an option holds."""
+    found = {name: str(option) for name, option in chosen.items() if isinstance(option, str | int)}
+    for name, option in chosen.items():
+        held = vars(option) if is_dataclass(option) else {}
+        found |= {f"{name}.{field}": value for field, value in held.items() if isinstance(value, str)}
+    return {**found, **answers.words}

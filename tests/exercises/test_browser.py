@@ -46,7 +46,7 @@ for name in ("fork", "system", "kill", "posix_spawn"):
 from companion.exercises import check, cohort, hint, progress
 from companion.exercises import attempts
 from companion.exercises.catalogue import find
-from companion.exercises.model import key
+from companion.exercises.worked import key
 
 def endless(dh, h, x):
     while True:

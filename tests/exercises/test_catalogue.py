@@ -13,8 +13,8 @@ import pytest
 from companion.exercises.attempts import plain
 from companion.exercises.catalogue import exercises, of_chapter
 from companion.exercises.comparing import RESULT, parts, same
-from companion.exercises.model import Drawn, Misconception, key, options
-from companion.exercises.worked import fill, wording
+from companion.exercises.model import Drawn, Misconception, options
+from companion.exercises.worked import fill, key, wording
 
 ALL = list(exercises().values())
 QUESTIONS = [(exercise, question) for exercise in ALL for question in score.questions(exercise)]

@@ -106,7 +106,7 @@ def test_an_exceptions_message_is_escaped_on_its_way_through():
     def answer(x):
         raise ValueError(HOSTILE)
 
-    key = Key(lambda x: x, (), (), (), cases=(Case("<i>", {"x": 1}), Case("b", {"x": 1})))
+    key = Key(answer=lambda x: x, cases=(Case("<i>", {"x": 1}), Case("b", {"x": 1})))
     rubric = prepare(Exercise("made-up", "chapter", "f", "<u>", "open", {}, lambda rng: key))
     report = judge(rubric, attempt(answer, rubric.cases))
     page = Reader(report._repr_html_())
@@ -124,7 +124,7 @@ def test_no_line_is_longer_than_a_cells_width():
 
 
 def test_the_same_answer_gives_the_same_bytes():
-    rng_free = Key(lambda x: x * 2, (), (), (), cases=(Case("one", {"x": 1.5}),))
+    rng_free = Key(answer=lambda x: x * 2, cases=(Case("one", {"x": 1.5}),))
     exercise = Exercise("made-up", "chapter", "f", "Twice", "open", {}, lambda rng: rng_free)
 
     def shown():

@@ -8,7 +8,7 @@ from companion.exercises.model import Drawn, Exercise, Key, options
 
 
 def exercise(id, **ask):
-    return Exercise(id, "small", id, id, "open", ask, lambda rng, **chosen: Key(0, (), (), ()))
+    return Exercise(id, "small", id, id, "open", ask, lambda rng, **chosen: Key(answer=0))
 
 
 ONE, TWO = exercise("times", factor=(2, 3)), exercise("chosen", factor=(2, 3, 4))

@@ -40,12 +40,10 @@ BEFORE, CODE = "def square(a):\n    return a**2\n", "def f(x):\n    return squar
 def made_up(*shapes):
     """The rubric of an exercise that asks for the column sums of squares, with a case of each of these shapes."""
 
-    @exercise("made-up", chapter="none", name="f", title="Sums", kind="implement", ask={})
+    @exercise("made-up", "f", "Sums", "implement")
     def build(rng):
         return Key(
             answer=lambda x: (x**2).sum(axis=0),
-            also_right=(),
-            hints=(),
             misconceptions=(Misconception("not squared", "Is it?", lambda x: x.sum(axis=0)),),
             cases=tuple(Case(f"{shape}", {"x": rng.normal(size=shape)}) for shape in shapes),
         )

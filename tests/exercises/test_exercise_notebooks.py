@@ -74,11 +74,11 @@ It should *grow*.
 def _times(rng, factor):
     wrong = (Misconception("added", "Look at the sign.", lambda x: factor + x),)
     cases = (Case("one", {"x": 2.5}), Case("two", {"x": 3.25}))
-    return Key(lambda x: factor * x, wrong, (), ("Think.",), cases=cases)
+    return Key(answer=lambda x: factor * x, misconceptions=wrong, hints=("Think.",), cases=cases)
 
 
 def _repaired(rng, start):
-    return Key(lambda x: x + 3, (), (), ("Think.",), cases=(Case("one", {"x": 1.5}),))
+    return Key(answer=lambda x: x + 3, hints=("Think.",), cases=(Case("one", {"x": 1.5}),))
 
 
 TIMES = Exercise("times", "small", "times", "A product", "complete", {"factor": (2, 3)}, _times)

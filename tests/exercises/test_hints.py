@@ -10,9 +10,8 @@ import pytest
 from companion.exercises import check, cohort, hint, records
 from companion.exercises.catalogue import find
 from companion.exercises.hints import Hint, following
-from companion.exercises.model import key
 from companion.exercises.records import Record
-from companion.exercises.worked import solution
+from companion.exercises.worked import key, solution
 
 ROOT = Path(__file__).resolve().parents[2]
 ID = "bptt-dU"

@@ -443,7 +443,7 @@ def test_a_misconception_that_fails_in_a_teachers_case_explains_nothing_there():
 
 def test_options_can_be_replaced():
     def build(rng, factor):
-        return Key(lambda x: factor * x, (), (), (), cases=(Case("one", {"x": np.array([1.0, 2.0])}),))
+        return Key(answer=lambda x: factor * x, cases=(Case("one", {"x": np.array([1.0, 2.0])}),))
 
     exercise = Exercise("made-up", "a-chapter", "f", "Times", "implement", {"factor": (2, 3)}, build)
     assert check(exercise, lambda x: 2 * x) and check(exercise, lambda x: 3 * x, factor=3)

@@ -3,12 +3,13 @@
 import numpy as np
 import pytest
 
-from companion.exercises.model import Case, Drawn, Exercise, Key, key, options
+from companion.exercises.model import Case, Drawn, Exercise, Key, options
+from companion.exercises.worked import key
 
 
 def made(**ask):
     build = lambda rng, **chosen: Key(  # noqa: E731
-        chosen, (), (), (), cases=(Case("one", {"x": rng.normal(size=3)}),)
+        answer=chosen, cases=(Case("one", {"x": rng.normal(size=3)}),)
     )
     return Exercise("made-up", "a-chapter", "f", "Made up", "open", ask, build)
 

@@ -4,10 +4,9 @@ import pytest
 
 from companion.exercises import check, cohort, hint, progress, records
 from companion.exercises.catalogue import exercises, find, of_chapter
-from companion.exercises.model import key
 from companion.exercises.progress import table
 from companion.exercises.records import Record
-from companion.exercises.worked import chapters
+from companion.exercises.worked import chapters, key
 
 ID = "bptt-dU"
 CHAPTER = find(ID).chapter

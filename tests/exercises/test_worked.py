@@ -7,8 +7,8 @@ import pytest
 
 from companion.exercises import worked
 from companion.exercises.catalogue import exercises, find
-from companion.exercises.model import Key, key, options
-from companion.exercises.worked import chapters, fill, order, solution, wording
+from companion.exercises.model import Key, options
+from companion.exercises.worked import chapters, fill, key, order, solution, wording
 
 
 def test_every_place_is_filled():
@@ -23,7 +23,7 @@ def test_a_name_without_words_is_refused():
 
 
 def test_options_that_are_texts_or_numbers_are_their_own_words_unless_told_otherwise():
-    answers = Key(0, (), (), (), words={"b": "two"})
+    answers = Key(answer=0, words={"b": "two"})
     assert wording(answers, {"a": "text", "b": 2, "c": 3, "d": object(), "e": np.tanh}) == {
         "a": "text",
         "b": "two",

@@ -12,11 +12,11 @@ from companion.grade.hidden import Checks
 from companion.grade.marking import Marker, Settings
 from companion.grade.session import Examiner, Limits
 
-CHAPTER = "arithmetic"
+CHAPTER = "school"  # an exercise belongs to the chapter of its module
 QUICK = Limits(total=20, cell=1.0, answer=0.5, grace=1.5)
 
 
-@exercise("scale", chapter=CHAPTER, name="scaled", title="Scale", kind="implement", ask={"factor": (2, 3, 5)})
+@exercise("scale", "scaled", "Scale", "implement", factor=(2, 3, 5))
 def scale(rng, factor):
     return Key(
         answer=lambda x: factor * x,
@@ -31,7 +31,7 @@ def scale(rng, factor):
     )
 
 
-@exercise("sum", chapter=CHAPTER, name="total", title="Sum", kind="implement", ask={"power": (1, 2)})
+@exercise("sum", "total", "Sum", "implement", power=(1, 2))
 def total(rng, power):
     return Key(
         answer=lambda x: float((x**power).sum()),
@@ -46,7 +46,7 @@ def total(rng, power):
     )
 
 
-@exercise("count", chapter=CHAPTER, name="number", title="Count", kind="predict", ask={"n": (7, 8)})
+@exercise("count", "number", "Count", "predict", n=(7, 8))
 def count(rng, n):
     return Key(
         answer=n,

@@ -9,8 +9,8 @@ import pytest
 import yaml
 
 from companion.exercises.catalogue import find
-from companion.exercises.model import Drawn, key, options
-from companion.exercises.worked import fill, wording
+from companion.exercises.model import Drawn, options
+from companion.exercises.worked import fill, key, wording
 
 ROOT = tool.ROOT
 CHAPTERS = tool.chapters_with_exercises()

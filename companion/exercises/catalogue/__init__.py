@@ -40,8 +40,9 @@ def of_chapter(chapter: str) -> list[Exercise]:
 
 
 def _in_package(chapter: str) -> Iterator[Exercise]:
-    """What the modules of a chapter's package define; those that only share code define none."""
-    package = importlib.import_module(f"{__name__}.{chapter}")
-    for info in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
-        module = importlib.import_module(info.name)
-        yield from (item for item in vars(module).values() if isinstance(item, Exercise))
+    """What the module of a chapter defines."""
+    module = importlib.import_module(f"{__name__}.{chapter}")
+    for info in pkgutil.iter_modules(getattr(module, "__path__", []), f"{module.__name__}."):
+        old = importlib.import_module(info.name)
+        yield from (item for item in vars(old).values() if isinstance(item, Exercise))
+    yield from (item for item in vars(module).values() if isinstance(item, Exercise))

@@ -9,7 +9,8 @@ import numpy as np
 
 from companion.exercises.activations import ARCTAN, LOGISTIC, SOFTSIGN, TANH, Activation
 from companion.exercises.inputs import each_size, normal
-from companion.exercises.model import Key, Misconception, exercise
+from companion.exercises.model import Key, Misconception
+from companion.exercises.model import old_exercise as exercise
 
 Rows = np.ndarray
 

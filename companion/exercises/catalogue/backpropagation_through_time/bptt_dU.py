@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from companion.exercises.activations import ACTIVATIONS, Activation, other_slopes
+from companion.exercises.activations import ACTIVATIONS, Activation
+from companion.exercises.activations import old_other_slopes as other_slopes
 from companion.exercises.inputs import each_size, normal
-from companion.exercises.model import Key, Misconception, exercise
+from companion.exercises.model import Key, Misconception
+from companion.exercises.model import old_exercise as exercise
 
 
 @exercise(

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from companion.exercises.inputs import each_size, normal
-from companion.exercises.model import Key, Misconception, exercise
-from companion.exercises.totals import TOTALS, Total, other_totals
+from companion.exercises.model import Key, Misconception
+from companion.exercises.model import old_exercise as exercise
+from companion.exercises.totals import TOTALS, Total
+from companion.exercises.totals import old_other_totals as other_totals
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from companion.exercises.inputs import each_size, normal
-from companion.exercises.model import Key, Misconception, exercise
+from companion.exercises.model import Key, Misconception
+from companion.exercises.model import old_exercise as exercise
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,12 @@ import numpy as np
 
 from companion.core.functions import cross_entropy, log_softmax, softmax
 from companion.exercises.inputs import SIZES, each_size, normal
-from companion.exercises.model import Case, Key, Misconception, exercise
-from companion.exercises.overflow import LARGEST, also_overflowing
-from companion.exercises.totals import TOTALS, Total, other_totals
+from companion.exercises.model import Case, Key, Misconception
+from companion.exercises.model import old_exercise as exercise
+from companion.exercises.overflow import LARGEST
+from companion.exercises.overflow import old_also_overflowing as also_overflowing
+from companion.exercises.totals import TOTALS, Total
+from companion.exercises.totals import old_other_totals as other_totals
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,8 @@ from companion.core.functions import Activation as Function
 from companion.core.layers import forward_both
 from companion.exercises.activations import ACTIVATIONS, Activation
 from companion.exercises.inputs import each_size, normal
-from companion.exercises.model import Key, Misconception, exercise
+from companion.exercises.model import Key, Misconception
+from companion.exercises.model import old_exercise as exercise
 from companion.rnn.cells import Elman
 
 JOINS = {  # as prose has it, its shape, and as code of the variables ahead and behind

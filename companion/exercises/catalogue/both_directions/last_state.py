@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from companion.exercises.inputs import normal
-from companion.exercises.model import Case, Key, Misconception, exercise
+from companion.exercises.model import Case, Key, Misconception
+from companion.exercises.model import old_exercise as exercise
 
 
 @exercise(

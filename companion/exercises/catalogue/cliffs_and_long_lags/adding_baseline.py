@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from companion.exercises.model import Drawn, Key, Misconception, exercise
+from companion.exercises.model import Drawn, Key, Misconception
+from companion.exercises.model import old_exercise as exercise
 
 COUNTS = {2: "two", 3: "three", 4: "four", 5: "five"}
 

@@ -6,7 +6,8 @@ import numpy as np
 
 from companion.core.optimisers import clip_by_norm
 from companion.exercises.inputs import normal
-from companion.exercises.model import Case, Key, Misconception, exercise
+from companion.exercises.model import Case, Key, Misconception
+from companion.exercises.model import old_exercise as exercise
 
 RULES = {  # momentum as written in different places: as formula, and as two lines of code
     "rate outside": (

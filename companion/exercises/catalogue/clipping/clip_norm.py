@@ -9,7 +9,8 @@ import numpy as np
 
 from companion.core.optimisers import clip_by_norm
 from companion.exercises.inputs import normal
-from companion.exercises.model import Case, Key, Misconception, exercise
+from companion.exercises.model import Case, Key, Misconception
+from companion.exercises.model import old_exercise as exercise
 
 NORMS = {  # of all entries together: as prose has it, and as code of the variable entries
     "Euclidean": ("their Euclidean length, the root of the sum of squares", "np.linalg.norm(entries)"),

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from companion.exercises.gates import each_step_size, exchanged, listed, stacked, weights
-from companion.exercises.model import Key, Misconception, exercise
+from companion.exercises.model import Key, Misconception
+from companion.exercises.model import old_exercise as exercise
 from companion.gates.convert import other_update_gate
 
 

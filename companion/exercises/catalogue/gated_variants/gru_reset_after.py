@@ -6,9 +6,11 @@ import numpy as np
 
 from companion.core.functions import sigmoid
 from companion.core.recurrent import forward
-from companion.exercises.gates import each_step_size, exchanges, listed, parts, stacked, weights
+from companion.exercises.gates import each_step_size, listed, parts, stacked, weights
+from companion.exercises.gates import old_exchanges as exchanges
 from companion.exercises.inputs import normal
-from companion.exercises.model import Key, Misconception, exercise
+from companion.exercises.model import Key, Misconception
+from companion.exercises.model import old_exercise as exercise
 from companion.gates.cells import GRU
 from companion.gates.convert import other_update_gate
 

@@ -8,7 +8,8 @@ from companion.core.functions import sigmoid
 from companion.exercises.activations import ARCTAN, SOFTSIGN, TANH, Activation
 from companion.exercises.gates import stacked, weights, written
 from companion.exercises.inputs import each_size, normal
-from companion.exercises.model import Key, Misconception, exercise
+from companion.exercises.model import Key, Misconception
+from companion.exercises.model import old_exercise as exercise
 
 
 @exercise(

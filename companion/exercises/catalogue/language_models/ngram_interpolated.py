@@ -6,7 +6,8 @@ from collections import Counter
 
 import numpy as np
 
-from companion.exercises.model import Case, Key, Misconception, exercise
+from companion.exercises.model import Case, Key, Misconception
+from companion.exercises.model import old_exercise as exercise
 from companion.rnn.ngrams import Interpolated, count
 
 _NAMES = "1 2 2 0", "1 2 2 1 0", "2 1 2 0"  # ann, anna, nan

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from companion.exercises.model import Case, Key, Misconception, exercise
+from companion.exercises.model import Case, Key, Misconception
+from companion.exercises.model import old_exercise as exercise
 from companion.rnn.measures import perplexity_of
 
 

@@ -6,9 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from companion.exercises.activations import ACTIVATIONS, Activation, other_slopes
+from companion.exercises.activations import ACTIVATIONS, Activation
+from companion.exercises.activations import old_other_slopes as other_slopes
 from companion.exercises.inputs import normal
-from companion.exercises.model import Case, Key, Misconception, exercise
+from companion.exercises.model import Case, Key, Misconception
+from companion.exercises.model import old_exercise as exercise
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,11 @@ import numpy as np
 
 from companion.bptt.rtrl import advance, start
 from companion.core.functions import Activation as CompanionActivation
-from companion.exercises.activations import ACTIVATIONS, Activation, other_slopes
+from companion.exercises.activations import ACTIVATIONS, Activation
+from companion.exercises.activations import old_other_slopes as other_slopes
 from companion.exercises.inputs import normal
-from companion.exercises.model import Case, Key, Misconception, exercise
+from companion.exercises.model import Case, Key, Misconception
+from companion.exercises.model import old_exercise as exercise
 from companion.rnn.cells import Elman
 
 

@@ -13,7 +13,8 @@ from companion.exercises.gates import (
     stacked,
 )
 from companion.exercises.inputs import each_size, normal
-from companion.exercises.model import Key, Misconception, exercise
+from companion.exercises.model import Key, Misconception
+from companion.exercises.model import old_exercise as exercise
 from companion.gates.cells import LSTM
 
 

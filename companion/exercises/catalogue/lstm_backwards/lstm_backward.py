@@ -6,13 +6,16 @@ import numpy as np
 
 from companion.exercises.catalogue.lstm_backwards.forward_pass import forward_pass
 from companion.exercises.gates import (
-    exchanges,
     listed,
     parts,
     stacked,
 )
+from companion.exercises.gates import (
+    old_exchanges as exchanges,
+)
 from companion.exercises.inputs import each_size, normal
-from companion.exercises.model import Key, Misconception, exercise
+from companion.exercises.model import Key, Misconception
+from companion.exercises.model import old_exercise as exercise
 from companion.gates.cells import LSTM
 
 

@@ -9,13 +9,16 @@ from companion.exercises.activations import ARCTAN, LOGISTIC, SOFTSIGN, Activati
 from companion.exercises.catalogue.lstm_backwards.wrong_slopes import wrong_outputs, wrong_slopes
 from companion.exercises.gates import (
     each_step_size,
-    exchanges,
     listed,
     parts,
     written,
 )
+from companion.exercises.gates import (
+    old_exchanges as exchanges,
+)
 from companion.exercises.inputs import normal
-from companion.exercises.model import Key, Misconception, exercise
+from companion.exercises.model import Key, Misconception
+from companion.exercises.model import old_exercise as exercise
 
 
 @exercise(

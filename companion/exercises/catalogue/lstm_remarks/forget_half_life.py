@@ -6,7 +6,8 @@ import math
 
 import numpy as np
 
-from companion.exercises.model import Drawn, Key, Misconception, exercise
+from companion.exercises.model import Drawn, Key, Misconception
+from companion.exercises.model import old_exercise as exercise
 
 PARTS = {"half": 0.5, "a tenth": 0.1, "a quarter": 0.25, "one percent": 0.01}
 

@@ -8,8 +8,10 @@ from companion.core.functions import cross_entropy, log_softmax
 from companion.core.functions import softmax as softmax_of_the_course
 from companion.exercises.catalogue.recurrent_language_models.surprises import OTHERS, TOTALS, Total
 from companion.exercises.inputs import normal
-from companion.exercises.model import Case, Key, Misconception, exercise
-from companion.exercises.overflow import LARGEST, also_overflowing
+from companion.exercises.model import Case, Key, Misconception
+from companion.exercises.model import old_exercise as exercise
+from companion.exercises.overflow import LARGEST
+from companion.exercises.overflow import old_also_overflowing as also_overflowing
 
 
 @exercise(

@@ -9,7 +9,8 @@ import numpy as np
 
 from companion.exercises.catalogue.remedies.survival import DIVIDES, LAG, make_of, survival
 from companion.exercises.comparing import described
-from companion.exercises.model import Case, Key, Misconception, exercise
+from companion.exercises.model import Case, Key, Misconception
+from companion.exercises.model import old_exercise as exercise
 
 RETURNED = "what start(H) returns"
 LARGEST = f"the largest singular value after {LAG} steps"

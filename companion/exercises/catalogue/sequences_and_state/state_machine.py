@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from companion.exercises.inputs import normal
-from companion.exercises.model import Case, Key, Misconception, exercise
+from companion.exercises.model import Case, Key, Misconception
+from companion.exercises.model import old_exercise as exercise
 
 
 @dataclass(frozen=True)

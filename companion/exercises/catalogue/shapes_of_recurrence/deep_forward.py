@@ -6,9 +6,11 @@ import itertools
 
 import numpy as np
 
-from companion.exercises.activations import ACTIVATIONS, Activation, other_activation
+from companion.exercises.activations import ACTIVATIONS, Activation
+from companion.exercises.activations import old_other_activation as other_activation
 from companion.exercises.inputs import each_size, normal
-from companion.exercises.model import Key, Misconception, exercise
+from companion.exercises.model import Key, Misconception
+from companion.exercises.model import old_exercise as exercise
 
 
 @exercise(

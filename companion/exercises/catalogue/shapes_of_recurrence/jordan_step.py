@@ -9,9 +9,11 @@ import numpy as np
 
 from companion.core.functions import sigmoid
 from companion.core.functions import softmax as softmax_of_the_course
-from companion.exercises.activations import ACTIVATIONS, Activation, other_activation
+from companion.exercises.activations import ACTIVATIONS, Activation
+from companion.exercises.activations import old_other_activation as other_activation
 from companion.exercises.inputs import normal
-from companion.exercises.model import Case, Key, Misconception, exercise
+from companion.exercises.model import Case, Key, Misconception
+from companion.exercises.model import old_exercise as exercise
 
 
 @dataclass(frozen=True)

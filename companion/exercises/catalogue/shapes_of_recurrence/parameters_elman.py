@@ -8,7 +8,8 @@ import numpy as np
 
 from companion.core.cell import weight_shapes
 from companion.core.networks import readout_shapes
-from companion.exercises.model import Drawn, Key, Misconception, exercise
+from companion.exercises.model import Drawn, Key, Misconception
+from companion.exercises.model import old_exercise as exercise
 from companion.rnn.cells import Elman
 
 

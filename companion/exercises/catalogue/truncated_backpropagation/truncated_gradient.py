@@ -7,9 +7,11 @@ from collections.abc import Callable
 import numpy as np
 
 from companion.bptt.truncation import windows
-from companion.exercises.activations import ACTIVATIONS, Activation, other_slopes
+from companion.exercises.activations import ACTIVATIONS, Activation
+from companion.exercises.activations import old_other_slopes as other_slopes
 from companion.exercises.inputs import normal
-from companion.exercises.model import Case, Key, Misconception, exercise
+from companion.exercises.model import Case, Key, Misconception
+from companion.exercises.model import old_exercise as exercise
 
 Kept = Callable[[int, int], np.ndarray]  # (T, k2) -> (T, T): how often the loss of step t (row) counts at entry k
 

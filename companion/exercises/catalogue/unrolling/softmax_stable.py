@@ -8,7 +8,8 @@ import numpy as np
 
 from companion.core.functions import softmax as softmax_of_the_course
 from companion.exercises.inputs import normal
-from companion.exercises.model import Case, Key, Misconception, exercise
+from companion.exercises.model import Case, Key, Misconception
+from companion.exercises.model import old_exercise as exercise
 
 
 @dataclass(frozen=True)

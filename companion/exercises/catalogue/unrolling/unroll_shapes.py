@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from companion.exercises.inputs import Size
-from companion.exercises.model import Drawn, Key, Misconception, exercise
+from companion.exercises.model import Drawn, Key, Misconception
+from companion.exercises.model import old_exercise as exercise
 from companion.exercises.shapes import shapes_by_name
 
 

@@ -6,7 +6,8 @@ import numpy as np
 
 from companion.bptt.dynamics import jacobian_products
 from companion.exercises.inputs import normal
-from companion.exercises.model import Case, Key, Misconception, exercise
+from companion.exercises.model import Case, Key, Misconception
+from companion.exercises.model import old_exercise as exercise
 
 NORMS = {  # of a vector: its name, and as code of the variable d_k
     "Euclidean": ("the Euclidean length, the root of the sum of squares", "np.linalg.norm(d_k)"),

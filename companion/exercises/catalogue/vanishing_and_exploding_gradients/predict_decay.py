@@ -6,7 +6,8 @@ import math
 
 import numpy as np
 
-from companion.exercises.model import Drawn, Key, Misconception, exercise
+from companion.exercises.model import Drawn, Key, Misconception
+from companion.exercises.model import old_exercise as exercise
 
 BOOK = (1.2, 0.6, 0.001)
 

@@ -6,7 +6,8 @@ import numpy as np
 
 from companion.exercises.catalogue.what_each_gate_does.wiring import FORM, SHAPES, misfit, run, told, wiring
 from companion.exercises.gates import GATES
-from companion.exercises.model import Key, Misconception, exercise
+from companion.exercises.model import Key, Misconception
+from companion.exercises.model import old_exercise as exercise
 
 HOLD = 200  # steps for which a bit has to be held
 BEYOND = 0.5  # how far from zero the state has to be

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from companion.core.functions import sigmoid
-from companion.exercises.model import Case, Key, Misconception, exercise
+from companion.exercises.model import Case, Key, Misconception
+from companion.exercises.model import old_exercise as exercise
 
 SPREADS = {  # of the lags u, for r uniform in [0, 1): as prose has it, and as code
     "lags": ("$u$ itself is spread evenly over $[1, T - 1]$", "1 + (longest - 2) * r"),

@@ -6,7 +6,8 @@ import math
 
 import numpy as np
 
-from companion.exercises.model import Drawn, Key, Misconception, exercise
+from companion.exercises.model import Drawn, Key, Misconception
+from companion.exercises.model import old_exercise as exercise
 
 COUNTS = {3: "three", 2: "two", 4: "four"}
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from companion.exercises.model import Drawn, Key, Misconception, exercise
+from companion.exercises.model import Drawn, Key, Misconception
+from companion.exercises.model import old_exercise as exercise
 
 PENCIL = 3e-3  # what rounding to three decimals on the way may add up to
 

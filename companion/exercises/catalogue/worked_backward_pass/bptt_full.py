@@ -7,11 +7,14 @@ import numpy as np
 from companion.bptt.equations import gradients
 from companion.core.functions import Activation as CompanionActivation
 from companion.core.functions import softmax
-from companion.exercises.activations import ACTIVATIONS, Activation, other_slopes
+from companion.exercises.activations import ACTIVATIONS, Activation
+from companion.exercises.activations import old_other_slopes as other_slopes
 from companion.exercises.catalogue.worked_backward_pass.network import Network, cases
 from companion.exercises.catalogue.worked_backward_pass.wrong_arrays import wrong_arrays
-from companion.exercises.model import Key, Misconception, exercise
-from companion.exercises.overflow import LARGEST, also_overflowing
+from companion.exercises.model import Key, Misconception
+from companion.exercises.model import old_exercise as exercise
+from companion.exercises.overflow import LARGEST
+from companion.exercises.overflow import old_also_overflowing as also_overflowing
 from companion.exercises.totals import TOTALS, Total
 
 

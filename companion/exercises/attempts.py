@@ -10,6 +10,7 @@ import contextlib
 import copy
 import inspect
 import io
+import itertools
 import linecache
 import math
 import os
@@ -18,8 +19,8 @@ import time
 import traceback
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from types import EllipsisType, TracebackType
+from dataclasses import dataclass, field, replace
+from types import EllipsisType, GeneratorType, TracebackType
 from typing import Any
 
 import numpy as np
@@ -33,6 +34,9 @@ SECONDS = (
 LONGEST_MESSAGE = 300  # characters
 LARGEST_INTEGER = 1000  # bits; a float holds the size of these
 DEEPEST = 20  # of lists within lists; an array has at most 64 axes, and an answer a few
+LONGEST_RUN = 1000  # items that are taken from a generator
+
+_RUNNING: dict[type, str] = {GeneratorType: "a generator", map: "a map", filter: "a filter", zip: "a zip"}
 
 # folders of code that is not the student's: companion, NumPy, Python's own (in a browser, these lie in a zip)
 _LIBRARIES = tuple(
@@ -44,9 +48,13 @@ _PACKAGES = ("site-packages", "dist-packages")  # wherever they lie
 
 @dataclass(frozen=True)
 class Foreign:
-    """Stands for a returned object that is no number, array, text or collection of these."""
+    """Stands for a returned object that is no number, array, text or collection of these.
+
+    ``holds``: the numbers that can be read from it all the same, as from a tensor or a generator; None if none can.
+    """
 
     kind: str
+    holds: Any = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
@@ -109,8 +117,9 @@ def attempt(answer: Any, cases: Sequence[Case], seconds: float = SECONDS) -> Att
     if not cases and callable(answer):
         return Attempt((Missing("a value is asked for, and this is a function; call it, and hand in the result"),))
     if not cases:
-        value = plain(answer)
-        return Attempt((Returned(value),), unfinished="..." if _holds_ellipsis(value) else "")
+        outcome, _ = _call(lambda: answer, Case("the value", {}), seconds, is_first=True)
+        dots = isinstance(outcome, Returned) and _holds_ellipsis(outcome.value)
+        return Attempt((outcome,), unfinished="..." if dots else "")
     if not callable(answer):
         reason = f"a function is asked for, and this is {_named(answer)}; hand in the function, without calling it"
         return Attempt((Missing(reason),))
@@ -151,7 +160,23 @@ def _plain(value: Any, depth: int) -> Any:
     if isinstance(value, list | tuple):
         items = [_plain(item, depth - 1) for item in value]
         return items if isinstance(value, list) else tuple(items)
-    return Foreign(f"an object of type {type(value).__name__}")
+    return Foreign(f"an object of type {type(value).__name__}", _read(value))
+
+
+def _read(value: Any) -> Any:
+    """The numbers of an object that NumPy can read, such as a tensor; None if there are none."""
+    try:
+        array = np.asarray(value.detach() if hasattr(value, "detach") else value)
+    except Exception:  # of an object of the student's, any
+        return None
+    return array.copy() if array.dtype.kind in "biufc" else None
+
+
+def _run(value: Any) -> Any:
+    """What a call gave; what runs only when it is asked for, such as a generator, is run and noted as foreign."""
+    if type(value) not in _RUNNING:
+        return value
+    return Foreign(_RUNNING[type(value)], plain(list(itertools.islice(value, LONGEST_RUN))))
 
 
 def unfinished(answer: Any) -> str:
@@ -210,7 +235,7 @@ def _call(answer: Callable[..., Any], case: Case, seconds: float, *, is_first: b
         silence = contextlib.nullcontext() if is_first else contextlib.redirect_stdout(io.StringIO())
         with silence, warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")  # a NaN is reported as one
-            value = within(seconds, lambda: answer(*given.values()), is_students)
+            value = within(seconds, lambda: _run(answer(*given.values())), is_students)
         changed = tuple(name for name, array in given.items() if not _same(array, case.arguments[name]))
         return Returned(plain(value), changed), time.monotonic() - start
     except OutOfTime as stop:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -21,12 +21,14 @@ RESULT = "result"  # what the only part of a single result is called
 class Misfit:
     """A value that has not the form of the right one: ``where`` it is, and what is wrong with it.
 
-    ``only_kind``: only the kind of number or of container is another, so that the values can be compared.
+    ``only_kind``: only the kind of number or of container is another, so that the values can be compared; ``as_good``:
+    that does not matter where a value is asked for.
     """
 
     where: str
     problem: str
     only_kind: bool = False
+    as_good: bool = False
 
 
 @dataclass(frozen=True)
@@ -73,8 +75,9 @@ def fitted(value: Any, right: Any, returns: Sequence[str] = (), name: str = "") 
     """The value brought into the form of the right one as far as nothing is lost, and what does not fit.
 
     A list passes for a tuple, an array for a tuple of numbers, texts or tuples, a single number of any kind for
-    any other but float32, and whole numbers of any length for others. Lists in place of arrays, and single numbers that
-    come as arrays of one, are brought into form and named as misfits.
+    any other but float32, and whole numbers of any length for others. Lists in place of arrays, one array in place of a
+    tuple of arrays, single numbers that come as arrays of one, tensors and generators are brought into form, and named
+    as misfits.
 
     Args:
         value: what was handed in.
@@ -84,8 +87,14 @@ def fitted(value: Any, right: Any, returns: Sequence[str] = (), name: str = "") 
     """
     where = name or RESULT
     if isinstance(value, Foreign):
-        alike = isinstance(right, Foreign) and value == right
-        return value, [] if alike else [Misfit(where, f"is {value.kind}, where {described(right)} should be")]
+        if isinstance(right, Foreign) and value == right:
+            return value, []
+        told = f"is {value.kind}, where {described(right)} should be"
+        if value.holds is not None and not isinstance(right, Foreign):
+            held, misfits = fitted(value.holds, right, returns, name)
+            if all(misfit.only_kind for misfit in misfits):
+                return held, [Misfit(where, told, True)]
+        return value, [Misfit(where, told)]
     if value is ...:
         return value, [Misfit(where, "is still three dots")]
     if value is None and right is not None:
@@ -115,19 +124,20 @@ def _fitted_dictionary(value: Any, right: Mapping[str, Any], name: str) -> tuple
 
 def _fitted_sequence(value: Any, right: Sequence[Any], returns: Sequence[str], name: str) -> tuple[Any, list[Misfit]]:
     where = name or RESULT
-    if (
-        isinstance(value, np.ndarray)
-        and value.ndim
-        and all(isinstance(r, list | tuple) or _is_single(r) for r in right)
-    ):
+    named = f": {', '.join(returns)}" if len(returns) == len(right) else ""
+    told = Misfit(where, f"is {described(value)}, where a tuple of {len(right)} should be{named}")
+    stacked = isinstance(value, np.ndarray) and value.ndim and len(value) == len(right)
+    if isinstance(value, np.ndarray) and value.ndim and (stacked or not _holds_arrays(right)):
         value = list(value)
     if not isinstance(value, list | tuple):
-        named = f": {', '.join(returns)}" if len(returns) == len(right) else ""
-        return value, [Misfit(where, f"is {described(value)}, where a tuple of {len(right)} should be{named}")]
+        return value, [told]
     if len(value) != len(right):
         return value, [Misfit(where, f"has {_count(value)}, where {len(right)} should be")]
     found = [fitted(v, r, (), n) for v, r, n in zip(value, right, _names(right, returns, name), strict=True)]
-    return type(right)(item for item, _ in found), [m for _, misfits in found for m in misfits]  # type: ignore[call-arg]
+    misfits = [m for _, misfits in found for m in misfits]
+    if stacked and _holds_arrays(right):  # one array may stand for a pair, but is told of
+        misfits = [replace(told, only_kind=all(m.only_kind for m in misfits))]
+    return type(right)(item for item, _ in found), misfits  # type: ignore[call-arg]
 
 
 def _fitted_array(value: Any, right: np.ndarray, where: str) -> tuple[Any, list[Misfit]]:
@@ -140,13 +150,13 @@ def _fitted_array(value: Any, right: np.ndarray, where: str) -> tuple[Any, list[
         if array.shape != right.shape:
             comma = ": is there a comma after what is returned?" if isinstance(value, tuple) and len(value) == 1 else ""
             return value, [Misfit(where, f"is {described(value)}, where {described(right)} should be{comma}")]
-        misfits.append(Misfit(where, f"is a {type(value).__name__}, where an array should be", True))
+        misfits.append(Misfit(where, f"is a {type(value).__name__}, where an array should be", True, True))
         value = array
     if isinstance(value, dict | str) or _is_single(value):
         return value, [Misfit(where, f"is {described(value)}, where {described(right)} should be")]
     value = np.asarray(value)
     if _kind(value) != _kind(right):
-        misfits.append(Misfit(where, f"is an array of {value.dtype}, where one of {right.dtype} should be", True))
+        misfits.append(Misfit(where, f"is an array of {value.dtype}, where one of {right.dtype} should be", True, True))
     if value.shape != right.shape:
         misfits.append(Misfit(where, f"has shape {value.shape}, where {right.shape} should be"))
     return value, misfits
@@ -157,13 +167,17 @@ def _fitted_single(value: Any, right: Any, where: str) -> tuple[Any, list[Misfit
         fits = isinstance(value, str) or value is None
         return value, [] if fits else [Misfit(where, f"is {described(value)}, where {described(right)} should be")]
     if isinstance(value, str) or not _is_single(value):
-        misfit = Misfit(where, f"is {described(value)}, where {described(right)} should be")
+        told = f"is {described(value)}, where {described(right)} should be"
         while isinstance(value, list | tuple | np.ndarray) and not _is_single(value) and len(value) == 1:
             value = value[0]
-        return value, [misfit]
+        return value, [Misfit(where, told, _is_single(value) and not isinstance(value, str) and value is not None)]
     if isinstance(value, np.ndarray | np.generic) and value.dtype in (np.float32, np.float16):
-        return value, [Misfit(where, f"is a {value.dtype}, where a float64 should be", True)]
+        return value, [Misfit(where, f"is a {value.dtype}, where a float64 should be", True, True)]
     return value, []
+
+
+def _holds_arrays(values: Sequence[Any]) -> bool:
+    return not all(isinstance(value, list | tuple) or _is_single(value) for value in values)
 
 
 def _count(values: Sequence[Any]) -> str:

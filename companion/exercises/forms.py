@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from companion.exercises.comparing import close, same
 from companion.exercises.report import Finding
 
 Pairs = Sequence[tuple[np.ndarray, np.ndarray]]  # in each case, the student's array and the right one
+Sizes = Mapping[str, Sequence[int]]  # code for the size of something given -> that size in each case
 Explanation = tuple[str, str]  # what is said of a part, after its name, and what to look at
 
 _FACTORS = {
@@ -27,28 +28,50 @@ _FACTORS = {
     math.log(10): "ln 10 = 2.303 times",
 }
 _NEARLY = 1e-3  # of the largest entry
+_DECIMALS = range(1, 7)  # to which an answer may be rounded
+_ADVICE = {  # a sign in the problem -> what to do, the first that fits
+    "float32": "Somewhere the numbers were made short: leave astype and dtype out.",
+    "float16": "Somewhere the numbers were made short: leave astype and dtype out.",
+    "is a list of 1, where a single": "result[0] is the number.",
+    "is a list": "np.array(…) makes one.",
+    "is a tuple": "A comma after return makes a tuple of what is returned.",
+    "where a single number": "float(…) makes one of an array with one entry, and .item() of any such object.",
+    "type Tensor": "For a tensor t, t.detach().numpy() is an array.",
+    **dict.fromkeys(
+        ("is a generator", "is a map", "is a zip", "is a filter"),
+        "Its items are computed only when they are asked for: list(…) does that, and np.array(list(…)) makes an array.",
+    ),
+    "where a tuple": "return a, b returns a tuple of two.",
+    "an array of int": "Whole numbers have no decimals: what is written into such an array loses its own.",
+    "an array of bool": "A comparison gives True and False. What should stand for them?",
+}
 _OFF_BY_ONE = "Off by one: what belongs in the first row?"
 _MOST_PARTS = 5  # of which all orders are tried
 
 
-def explain(pairs: Sequence[tuple[Any, Any]], tolerance: float, axes: str = "") -> Explanation | None:
+def explain(
+    pairs: Sequence[tuple[Any, Any]], tolerance: float, axes: str = "", sizes: Sizes | None = None
+) -> Explanation | None:
     """The first mistake of form that turns the right values of a part into these, in every case.
 
     Args:
         pairs: the student's value and the right one in each case, brought into one form where that can be.
         tolerance: of the key.
         axes: what the axes stand for, such as 'T B H'.
+        sizes: of what is given, by which something may be divided.
     """
     arrays = [(np.asarray(v), np.asarray(r)) for v, r in pairs if _is_numeric(v) and _is_numeric(r)]
     if len(arrays) != len(pairs):
         return None
     for found in (
+        _rounded(arrays),
         _nearly(arrays),
-        _factor(arrays, tolerance),
+        _factor(arrays, tolerance, sizes or {}),
         _axes(arrays, tolerance, axes.split()),
         _shape(arrays, tolerance),
         _rows(arrays, tolerance),
         _reversed(arrays, tolerance),
+        _one_row_for_all(arrays, tolerance),
         _shifted(arrays, tolerance),
     ):
         if found:
@@ -74,15 +97,22 @@ def swapped(
     return None
 
 
+def one_of_several(values: Sequence[Any], rights: Sequence[Any], tolerance: float) -> Finding | None:
+    """A tuple of which one item is what should have been returned alone."""
+    counts = {len(value) if isinstance(value, list | tuple) else 0 for value in values}
+    if len(counts) != 1 or isinstance(rights[0], list | tuple | dict):
+        return None
+    (count,) = counts
+    for place in range(count) if count > 1 else ():
+        if all(same(v[place], r, tolerance) for v, r in zip(values, rights, strict=True)):
+            title = f"The right one is number {place + 1} of the {count} values that you return"
+            return Finding("form", title, "One is asked for: return it alone.")
+    return None
+
+
 def advice(problem: str) -> str:
     """What to do about a value of another kind (see :func:`companion.exercises.comparing.fitted`)."""
-    if "float32" in problem or "float16" in problem:
-        return "Somewhere the numbers were made short: leave astype and dtype out."
-    if problem.startswith("is a list"):
-        return "np.array(…) makes one."
-    if problem.startswith("is a tuple"):
-        return "A comma after return makes a tuple of what is returned."
-    return "Which step made numbers of this kind? np.zeros_like copies the kind of its argument."
+    return next((text for sign, text in _ADVICE.items() if sign in problem), "Which step made numbers of this kind?")
 
 
 def _is_numeric(value: Any) -> bool:
@@ -105,7 +135,24 @@ def _nearly(arrays: Pairs) -> Explanation | None:
     return "is almost right", "Is something rounded, or a small number added, such as 1e-8?"
 
 
-def _factor(arrays: Pairs, tolerance: float) -> Explanation | None:
+def _rounded(arrays: Pairs) -> Explanation | None:
+    """The right numbers, rounded too early or to fewer decimals than were asked for."""
+    for decimals in _DECIMALS:
+        if all(v.shape == r.shape and _is_rounded(v, r, decimals) for v, r in arrays):
+            title = f"is right so far, rounded to {decimals} decimal{'s' * (decimals != 1)}"
+            return title, "More are asked for. Round later, or not at all."
+    return None
+
+
+def _is_rounded(value: np.ndarray, right: np.ndarray, decimals: int) -> bool:
+    if value.dtype.kind != "f" or not np.isfinite(value).all() or not np.isfinite(right).all():
+        return False
+    near = np.abs(value - right) <= 0.5 * 10.0**-decimals * (1 + 1e-6)
+    written = np.abs(np.round(value, decimals) - value) <= 1e-12
+    return bool((near & written).all() and value.any())
+
+
+def _factor(arrays: Pairs, tolerance: float, sizes: Sizes) -> Explanation | None:
     """One factor for all entries: of the sign, or the same number in every case, or another number in each."""
     factors, counts = [], []
     for value, right in arrays:
@@ -136,9 +183,14 @@ def _factor(arrays: Pairs, tolerance: float) -> Explanation | None:
             "All numbers are off by this one factor, in every case. Where do you multiply or divide by a number?",
         )
     if max(counts) >= 2 and all(map(_is_share, factors)):
-        shares = ", ".join(map(str, sorted({round(1 / factor) for factor in factors if factor < 0.999})))
+        shares = [round(1 / factor) for factor in factors]
         text = "Where do you divide, or take a mean?"
-        return f"is divided by a number that changes with the case ({shares})", text
+        if len(factors) == len(arrays):
+            for code, lengths in sizes.items():
+                if list(lengths) == shares:
+                    return f"is divided by {code}", text
+        told = ", ".join(map(str, sorted({share for share in shares if share > 1})))
+        return f"is divided by a number that changes with the case ({told})", text
     return None
 
 
@@ -192,6 +244,16 @@ def _reversed(arrays: Pairs, tolerance: float) -> Explanation | None:
     """The first axis backwards."""
     if all(v.ndim and r.ndim and _all_close(v[::-1], r, tolerance) for v, r in arrays):
         return "has its rows in reverse order", "The first should be last."
+    return None
+
+
+def _one_row_for_all(arrays: Pairs, tolerance: float) -> Explanation | None:
+    """The last row in the place of all, as of a list that holds one array several times."""
+    if not all(v.shape == r.shape and r.ndim > 1 and len(r) for v, r in arrays):
+        return None
+    if all(_all_close(v, np.broadcast_to(r[-1], r.shape), tolerance) for v, r in arrays):
+        text = "Does a list hold one and the same array several times, which each step overwrites? Append a copy."
+        return "holds the last row in the place of all rows", text
     return None
 
 

@@ -8,9 +8,11 @@ can happen anywhere (:mod:`companion.exercises.forms`). What is left gets the fi
 from __future__ import annotations
 
 import copy
+import itertools
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -33,6 +35,10 @@ from companion.exercises.report import Finding, Report, State, capital
 from companion.exercises.worked import key
 
 _NO_CASE = (Case("the value", {}),)  # where a value is asked for, and nothing is called
+_NO_PRODUCT = re.compile(
+    r"core dimension 0.*\(size (?P<right>\d+) is different from (?P<left>\d+)\)"
+    r"|shapes .* not aligned: (?P<beside>\d+) \(dim \d\) != (?P<below>\d+) \(dim \d\)"
+)
 _AXES = {
     "T": "row",
     "T+1": "t =",
@@ -46,18 +52,23 @@ _AXES = {
 
 @dataclass(frozen=True)
 class Rubric:
-    """A key with what is expected in each case, and what each misconception gives there; kept by the judge alone."""
+    """A key with what is expected in each case; kept by the judge alone."""
 
     exercise: Exercise
     key: Key
     cases: tuple[Case, ...]
     expected: tuple[Any, ...]
-    wrong: tuple[tuple[Any, ...], ...]
 
     @property
     def names(self) -> tuple[str, ...]:
         """What a report calls the cases."""
         return tuple(case.name for case in self.cases or _NO_CASE)
+
+    @cached_property
+    def wrong(self) -> tuple[tuple[Any, ...], ...]:
+        """What each misconception gives in each case; not asked for where the answer is right."""
+        cases = self.cases or _NO_CASE
+        return tuple(tuple(_wrong(self.key, m, case) for case in cases) for m in self.key.misconceptions)
 
 
 def prepare(
@@ -67,8 +78,7 @@ def prepare(
     answers = key(exercise, cohort, occasion, **replaced)
     cases = (*answers.cases, *more) if answers.cases else ()
     expected = tuple(_result(answers, answers.answer, case) for case in cases or _NO_CASE)
-    wrong = tuple(tuple(_wrong(answers, m, case) for case in cases or _NO_CASE) for m in answers.misconceptions)
-    return Rubric(exercise, answers, cases, expected, wrong)
+    return Rubric(exercise, answers, cases, expected)
 
 
 def judge(rubric: Rubric, attempt: Attempt) -> Report:
@@ -127,7 +137,8 @@ def _is_right(rubric: Rubric, outcome: Outcome, expected: Any) -> bool:
     """Whether numbers and form are right; where a value is asked for, a list is as good as an array."""
     if not isinstance(outcome, Returned) or not same(outcome.value, expected, rubric.key.tolerance):
         return False
-    return not rubric.cases or not fitted(outcome.value, expected)[1]
+    misfits = fitted(outcome.value, expected)[1]
+    return all(misfit.as_good for misfit in misfits) if not rubric.cases else not misfits
 
 
 def _untouched(rubric: Rubric, line: str, *, attempted: bool = False) -> Report:
@@ -144,7 +155,7 @@ def _stopped(rubric: Rubric, outcomes: Sequence[Outcome]) -> list[Finding]:
         where = f" In the case '{name}'." if rubric.cases else ""
         if isinstance(outcome, Raised):
             place = f"{outcome.place}." if outcome.place else ""
-            return [Finding("error", outcome.message, (place + where).strip())]
+            return [Finding("error", outcome.message, (place + where + _in_words(outcome.message)).strip())]
         if isinstance(outcome, Endless):
             place = f"It was at {outcome.place}. " if outcome.place else ""
             text = f"{place}A right answer takes milliseconds. Does each loop end? (An import takes its time, too.)"
@@ -152,6 +163,18 @@ def _stopped(rubric: Rubric, outcomes: Sequence[Outcome]) -> list[Finding]:
         if isinstance(outcome, Missing):
             return [Finding("form", capital(outcome.reason))]
     return []
+
+
+def _in_words(message: str) -> str:
+    """What NumPy means when a matrix product does not fit; '' for any other error."""
+    found = _NO_PRODUCT.search(message)
+    if not found:
+        return ""
+    right, left = found["right"] or found["below"], found["left"] or found["beside"]
+    return (
+        f" A matrix product needs as many rows on its right as there are columns on its left; here these are {right} "
+        f"and {left}. Where each sequence is a row, what is W x on paper is x @ W.T in code."
+    )
 
 
 def _side_effects(rubric: Rubric, attempt: Attempt, seen: Sequence[Outcome]) -> list[Finding]:
@@ -184,12 +207,18 @@ def _side_effects(rubric: Rubric, attempt: Attempt, seen: Sequence[Outcome]) -> 
 def _explained(rubric: Rubric, values: Sequence[Any]) -> list[Finding]:
     """The misconception that gives these values; else what can be said of their parts."""
     key = rubric.key
-    for misconception, wrong in zip(key.misconceptions, rubric.wrong, strict=True):
-        if all(_alike(value, result, rubric) for value, result in zip(values, wrong, strict=True)):
-            found = [Finding("misconception", capital(misconception.name), misconception.hint)]
-            return [*found, *_kinds(rubric, values)]
+    giving = [
+        misconception
+        for misconception, wrong in zip(key.misconceptions, rubric.wrong, strict=True)
+        if all(_alike(value, result, rubric) for value, result in zip(values, wrong, strict=True))
+    ]
+    if len(giving) == 1 and not any(_alike(values[0], number, rubric) for number in key.otherwise):
+        found = [Finding("misconception", capital(giving[0].name), giving[0].hint)]
+        return [*found, *_kinds(rubric, values)]
     if nearly := _but_for_one_case(rubric, values):
         return nearly
+    if key.view is None and (finding := forms.one_of_several(values, rubric.expected, key.tolerance)):
+        return [finding]
     if key.view is None and (finding := forms.swapped(values, rubric.expected, key.tolerance, key.returns)):
         return [finding]
     return [*_by_part(rubric, values), *_kinds(rubric, values)]
@@ -202,7 +231,7 @@ def _but_for_one_case(rubric: Rubric, values: Sequence[Any]) -> list[Finding]:
     found = []
     for misconception, wrong in zip(rubric.key.misconceptions, rubric.wrong, strict=True):
         pairs = enumerate(zip(values, wrong, strict=True))
-        unlike = list(islice((i for i, pair in pairs if not _alike(*pair, rubric)), 2))  # two rule it out
+        unlike = list(itertools.islice((i for i, pair in pairs if not _alike(*pair, rubric)), 2))  # two rule it out
         if len(unlike) == 1:
             telling = [not same(*pair, rubric.key.tolerance) for pair in zip(wrong, rubric.expected, strict=True)]
             if sum(telling) - telling[unlike[0]] >= 2:
@@ -210,7 +239,7 @@ def _but_for_one_case(rubric: Rubric, values: Sequence[Any]) -> list[Finding]:
     if len(found) != 1:
         return []
     ((misconception, case),) = found
-    title = f"In all cases but '{case}', these numbers come from: {misconception.name}"
+    title = f"Where numbers are wrong, but for '{case}', they come from: {misconception.name}"
     return [Finding("misconception", title, misconception.hint)]
 
 
@@ -236,8 +265,8 @@ def _by_part(rubric: Rubric, values: Sequence[Any]) -> list[Finding]:
             if all(_gives(wrong[i], part, named[i][part], rubric) for i in present)
         ]
         pairs = [(named[i][part], rights[i][part]) for i in present]
-        form = forms.explain(pairs, key.tolerance, key.axes.get(part, ""))
-        if len(giving) == 1:
+        form = forms.explain(pairs, key.tolerance, key.axes.get(part, ""), _sizes(rubric, present))
+        if len(giving) == 1 and not any(_gives(number, part, named[0][part], rubric) for number in key.otherwise):
             listed.setdefault(giving[0], []).append(part)
         elif form:
             of_form.setdefault(form, []).append(part)
@@ -246,6 +275,23 @@ def _by_part(rubric: Rubric, values: Sequence[Any]) -> list[Finding]:
     told = [(key.misconceptions[position], " and ".join(names)) for position, names in listed.items()]
     found = [Finding("misconception", f"{names}: {m.name}", m.hint) for m, names in told if whole]
     return found + [Finding("form", f"{_listed(names)} {title}", text) for (title, text), names in of_form.items()]
+
+
+def _sizes(rubric: Rubric, present: Sequence[int]) -> dict[str, list[int]]:
+    """The lengths of the axes of what is given in these cases, and products of two, by the code that gives them."""
+    found: dict[str, list[int]] = {}
+    for name in rubric.cases[0].arguments if rubric.cases else ():
+        given = [rubric.cases[i].arguments.get(name) for i in present]
+        shapes = [array.shape for array in given if isinstance(array, np.ndarray)]
+        if len(shapes) < len(given):
+            continue
+        axes = range(min(map(len, shapes)))
+        found |= {f"{name}.shape[{axis}]": [shape[axis] for shape in shapes] for axis in axes}
+        found |= {
+            f"{name}.shape[{one}] * {name}.shape[{other}]": [shape[one] * shape[other] for shape in shapes]
+            for one, other in itertools.combinations(axes, 2)
+        }
+    return found
 
 
 def _gives(wrong: Any, part: str, value: Any, rubric: Rubric) -> bool:
@@ -269,14 +315,15 @@ def _kinds(rubric: Rubric, values: Sequence[Any]) -> list[Finding]:
     """Numbers of another kind (float32, a list), which stand beside any other finding, or are all that is wrong."""
     pairs = list(zip(values, rubric.expected, strict=True))
     alone = all(same(value, right, rubric.key.tolerance) for value, right in pairs)
-    for value, right in pairs if rubric.cases else []:
+    for value, right in pairs:
         misfits = fitted(value, right, rubric.key.returns)[1]
         if not alone and same(value, right, rubric.key.tolerance):
             continue
         for misfit in misfits:
-            if misfit.only_kind:
+            if misfit.only_kind and not (misfit.as_good and not rubric.cases):
                 told = f"{_called(misfit.where)} {misfit.problem}"
-                title = f"The numbers are right, but {told[:1].lower() + told[1:]}" if alone else told
+                right = f"The numbers are right, but {told.replace('The result', 'the result', 1)}"
+                title = right if alone else told
                 return [Finding("form", title, forms.advice(misfit.problem))]
         if not alone:  # what other cases have is not what is shown
             break

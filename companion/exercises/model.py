@@ -67,6 +67,8 @@ class Key:
         answer: a function, or the value where a value is asked for.
         hints: shown one after the other, on request, before the worked solution.
         reward: a sentence for whoever has passed: what the answer is good for, or what follows from it.
+        otherwise: where one number is asked for, what two of the mistakes together give. A mistake that gives one of
+            these is not named: nobody can say how the number came about.
     """
 
     cases: tuple[Case, ...] = ()
@@ -80,6 +82,7 @@ class Key:
     answer: Any = None
     hints: tuple[str, ...] = ()
     reward: str = ""
+    otherwise: tuple[Any, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import is_dataclass, replace
 from functools import cache
 from importlib import resources
@@ -67,16 +69,26 @@ def key(exercise: Exercise, cohort: Cohort = None, occasion: Occasion = "check",
 
     notes = [note for note in edits.parse(entry["mistakes"]) if note.holds(scope)]
     known = listed(notes, own.misconceptions, words, scope)
+    answer = made(Edit())
     return replace(
         own,
-        answer=made(Edit()),
+        answer=answer,
         misconceptions=tuple(
             replace(m, wrong=made(m.wrong, m.name)) if isinstance(m.wrong, Edit) else m for m in known
         ),
         also_right=(*(made(note.edit(scope), "right") for note in notes if note.label == "right"), *own.also_right),
         hints=tuple(fill(note.text, words) for note in notes if note.label == "hint"),
         reward=" ".join(fill(note.text, words) for note in notes if note.label == "reward"),
+        otherwise=tuple(_together(known, made)) if isinstance(answer, int | float) else (),
     )
+
+
+def _together(known: Iterable[Misconception], made: Callable[[Edit], Any]) -> Iterator[Any]:
+    """What is handed in by people who make two of the mistakes, where both edits have room in the solution."""
+    edited = [m.wrong for m in known if isinstance(m.wrong, Edit) and m.wrong.pieces]
+    for one, other in itertools.combinations(edited, 2):
+        with suppress(ValueError):
+            yield made(replace(one, pieces=(*one.pieces, *other.pieces)))
 
 
 def listed(

@@ -88,7 +88,8 @@ def _tree(value: Any, arrays: list[bytes], depth: int) -> Any:
     if value is ...:
         return {"dots": None}
     if isinstance(value, Foreign):
-        return {"foreign": str(value.kind)[:300]}
+        kind = str(value.kind)[:300]
+        return {"foreign": kind if value.holds is None else [kind, _tree(value.holds, arrays, depth + 1)]}
     if isinstance(value, np.ndarray | np.generic):
         return {"array" if isinstance(value, np.ndarray) else "entry": _stored(np.asarray(value), arrays)}
     if isinstance(value, dict):
@@ -152,4 +153,6 @@ def _value(tree: Any, arrays: list[np.ndarray], depth: int) -> Any:
             return ...
         case "foreign" if isinstance(content, str):
             return Foreign(content[:300])
+        case "foreign" if isinstance(content, list) and len(content) == 2 and isinstance(content[0], str):
+            return Foreign(content[0][:300], _value(content[1], arrays, depth + 1))
     raise Malformed(f"the tag {str(tag)[:20]!r}")

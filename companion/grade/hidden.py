@@ -149,6 +149,5 @@ def _books(own: Rubric) -> Rubric | None:
     with suppress(Exception):
         books = prepare(own.exercise, None, "grade", own.cases)
         first = len(books.cases) - len(own.cases)
-        wrong = tuple(results[first:] for results in books.wrong)
-        return replace(books, cases=books.cases[first:], expected=books.expected[first:], wrong=wrong)
+        return replace(books, cases=books.cases[first:], expected=books.expected[first:])
     return None

@@ -191,7 +191,7 @@ def test_the_score_sees_a_misconception_that_is_not_recognised():
     """A listed mistake that gives the right numbers cannot be told from the right answer."""
     rubric = score.Question(None).rubric(exercises()["bptt-dU"])
     listed = Misconception("none", "None.", rubric.key.answer)
-    blind = replace(rubric, key=replace(rubric.key, misconceptions=(listed,)), wrong=(rubric.expected,))
+    blind = replace(rubric, key=replace(rubric.key, misconceptions=(listed,)))
     assert score.is_recognised(rubric, 0)
     assert not score.is_recognised(blind, 0)
 

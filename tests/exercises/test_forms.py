@@ -5,7 +5,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from companion.exercises.forms import advice, swapped
+from companion.exercises.forms import advice, one_of_several, swapped
 from companion.exercises.forms import explain as explain_parts
 
 TOLERANCE = 1e-7
@@ -249,7 +249,15 @@ def test_parts_that_are_not_the_right_ones_are_not_swapped():
 def test_advice_fits_what_is_said():
     assert "astype" in advice("is an array of float32, where one of float64 should be")
     assert "np.array" in advice("is a list, where an array should be")
-    assert "zeros_like" in advice("is an array of int64, where one of float64 should be")
+    assert "decimals" in advice("is an array of int64, where one of float64 should be")
+    assert "True and False" in advice("is an array of bool, where one of float64 should be")
+    assert "detach" in advice("is an object of type Tensor, where an array of shape (2,) should be")
+    assert "list(…)" in advice("is a generator, where a list of 3 should be")
+    assert "return a, b" in advice("is an array of shape (2, 3), where a tuple of 2 should be: h, c")
+    assert ".item()" in advice("is an array of shape (1,), where a single number should be")
+    assert (
+        advice("is an array of complex128, where one of float64 should be") == "Which step made numbers of this kind?"
+    )
 
 
 # --- nearly
@@ -257,9 +265,34 @@ def test_advice_fits_what_is_said():
 
 @every_shape
 def test_rounded_numbers(shapes):
-    assert told(lambda a: a.round(4), shapes) == "is almost right"
+    for decimals in (1, 2, 5):
+        text = f"is right so far, rounded to {decimals} decimal{'s' * (decimals > 1)}"
+        assert told(lambda a, d=decimals: a.round(d), shapes) == text
     assert told(lambda a: a + 1e-5, shapes) == "is almost right"
-    assert told(lambda a: a.round(1), shapes) is None
+    assert told(lambda a: (a + 0.06).round(1), shapes) is None, "rounded, and wrong besides"
+
+
+def test_a_list_that_holds_one_array_several_times():
+    def last(a):
+        return np.broadcast_to(a[-1], a.shape)
+
+    assert told(last, SHAPES["matrix"]) == told(last, SHAPES["cube"]) == "holds the last row in the place of all rows"
+    assert told(lambda a: np.broadcast_to(a[0], a.shape), SHAPES["matrix"]) is None
+
+
+def test_what_divides_has_a_name_where_something_given_has_this_length():
+    pairs = [(right / len(right), right) for right in rights(SHAPES["cube"])]
+    lengths = {"x.shape[1]": [2, 2, 1, 3], "x.shape[0]": [3, 1, 4, 3]}
+    assert explain_parts(pairs, TOLERANCE, "", lengths)[0] == "is divided by x.shape[0]"
+    assert explain_parts(pairs, TOLERANCE, "", {"x.shape[1]": [2, 2, 1, 3]})[0].endswith("with the case (3, 4)")
+
+
+def test_the_right_one_of_several_returned_values():
+    one, other = rights(SHAPES["matrix"]), rights(SHAPES["matrix"], seed=1)
+    found = one_of_several(list(zip(other, one, strict=True)), one, TOLERANCE)
+    assert found.title == "The right one is number 2 of the 2 values that you return"
+    assert one_of_several(list(zip(other, other, strict=True)), one, TOLERANCE) is None
+    assert one_of_several(one, one, TOLERANCE) is None
 
 
 def test_truth_values_are_no_obstacle():

@@ -101,7 +101,7 @@ def test_a_mistake_that_one_case_does_not_show_is_told_with_this_case():
     """Someone who forgot a bias and treats T = 1 in a way of their own."""
     report = check(PRODUCT, lambda x, W: x @ W.T + 1 if len(x) > 1 else x @ W.T + 0.123)
     assert report.diagnosis is not None
-    assert report.diagnosis.title == "In all cases but 'T = 1', these numbers come from: a bias of one"
+    assert report.diagnosis.title == "Where numbers are wrong, but for 'T = 1', they come from: a bias of one"
     other = check(PRODUCT, lambda x, W: x @ W.T + 1 if len(x) > 2 else x @ W.T + 0.123)
     assert other.diagnosis is None  # one case alone may look like anything
 
@@ -237,7 +237,122 @@ def test_a_tuple_of_another_form(value, told):
     assert kinds(report) == ["difference"] and report.findings[0].text == told
 
 
+# --- right numbers in another container
+
+
+class Tensor:
+    """Like a tensor that takes part in a gradient: NumPy reads it only when it is detached."""
+
+    def __init__(self, numbers):
+        self.numbers = np.asarray(numbers)
+
+    def detach(self):
+        return self.numbers
+
+    def __array__(self, *of):
+        raise RuntimeError("Can't call numpy() on Tensor that requires grad.")
+
+
+PAIR = made(
+    lambda x: (x + 1, x * x), returns=("h", "c"), cases=tuple(Case(f"{n}", {"x": np.arange(n) / 7}) for n in (2, 4))
+)
+
+
+@pytest.mark.parametrize(
+    ("exercise", "answer", "told", "advice"),
+    [
+        (
+            PRODUCT,
+            lambda x, W: Tensor(right(x, W)),
+            "the result is an object of type Tensor, where an array",
+            "detach()",
+        ),
+        (PRODUCT, lambda x, W: (row for row in right(x, W)), "the result is a generator, where an array", "list(…)"),
+        (PRODUCT, lambda x, W: map(np.array, right(x, W)), "the result is a map, where an array", "list(…)"),
+        (
+            PAIR,
+            lambda x: np.array([x + 1, x * x]),
+            "the result is an array of shape (2, 2), where a tuple of 2",
+            "a, b",
+        ),
+        (PAIR, lambda x: (Tensor(x + 1), x * x), "h is an object of type Tensor, where an array", "detach()"),
+        (
+            made(0.5),
+            np.array([0.5]),
+            "the result is an array of shape (1,), where a single number should be",
+            ".item()",
+        ),
+        (made(0.5), Tensor(0.5), "the result is an object of type Tensor, where a single number should be", ".item()"),
+        (
+            made([0.5, 1.5]),
+            (n / 2 for n in (1, 3)),
+            "the result is a generator, where a list of 2 should be",
+            "list(…)",
+        ),
+    ],
+)
+def test_right_numbers_in_a_foreign_container_are_said_to_be_right(exercise, answer, told, advice):
+    report = check(exercise, answer)
+    assert report.state == "failed" and kinds(report) == ["form"], report
+    assert report.findings[0].title.startswith(f"The numbers are right, but {told}")
+    assert advice in report.findings[0].text
+
+
+def test_wrong_numbers_in_a_foreign_container_are_diagnosed_too():
+    report = check(PRODUCT, lambda x, W: Tensor(right(x, W) + 1))
+    assert report.diagnosis.title == "A bias of one" and "type Tensor" in report.findings[1].title
+
+
+def test_a_generator_that_does_not_end_is_stopped_and_one_that_fails_is_told():
+    def endless():
+        while True:
+            pass
+        yield 1
+
+    assert kinds(check(PRODUCT, lambda x, W: endless())) == ["time"]
+    assert check(PRODUCT, lambda x, W: (1 / 0 for _ in x)).findings[0].title.startswith("ZeroDivisionError")
+    assert check(made([1, 2]), (1 / 0 for _ in "ab")).findings[0].title.startswith("ZeroDivisionError")
+
+
+def test_the_right_array_among_several_is_told():
+    report = check(PRODUCT, lambda x, W: (right(x, W), x))
+    assert report.findings[0].title == "The right one is number 1 of the 2 values that you return"
+
+
+def test_names_keep_their_capitals():
+    exercise = made(lambda x: {"W_xh": x}, cases=(Case("two", {"x": np.ones(2)}),))
+    assert (
+        check(exercise, lambda x: {"W_xh": list(x)}).findings[0].title.startswith("The numbers are right, but W_xh is")
+    )
+
+
+# --- numbers that can come about in several ways
+
+
+def test_a_number_that_two_mistakes_give_is_not_put_down_to_one_of_them():
+    listed = {"one": 0.5, "other": 0.5, "third": 0.7}
+    assert check(made(1.5, wrong=listed), 0.7).diagnosis.title == "Third"
+    assert kinds(check(made(1.5, wrong=listed), 0.5)) == ["difference"]
+    assert kinds(check(made(1.5, wrong=listed, otherwise=(0.9, 0.7)), 0.7)) == ["difference"]
+
+
 # --- what is not a value
+
+
+@pytest.mark.parametrize("product", [lambda x, W: x @ W, lambda x, W: np.dot(x[0], W), lambda x, W: W @ x[0]])
+def test_a_product_that_does_not_fit_is_put_into_words(product):
+    error = check(PRODUCT, product).findings[0]
+    assert error.kind == "error"
+    assert (
+        "as many rows on its right as there are columns on its left" in error.text and "x @ W.T in code" in error.text
+    )
+
+
+def test_what_divides_is_named_after_what_is_given():
+    report = check(PRODUCT, lambda x, W: right(x, W) / len(x))
+    assert report.findings[0].title == "The result is divided by x.shape[0]"
+    report = check(PRODUCT, lambda x, W: right(x, W) / (len(x) * 2))
+    assert report.findings[0].title == "The result is divided by x.shape[0] * x.shape[1]"
 
 
 def test_an_error_in_one_case_only():

@@ -14,12 +14,12 @@ from companion.gates.cells import LSTM
 
 
 def _draw_sizes(rng: np.random.Generator) -> tuple[int, int, int]:
-    """Inputs, units and outputs, all different. With four outputs two of the mistakes would agree."""
-    inputs = int(rng.integers(6, 16))
-    return inputs, inputs + int(rng.integers(3, 12)), int(rng.choice([2, 3, 5]))
+    """Inputs, units and outputs, so that no mistake gives the number of another, or of two others together."""
+    inputs = int(rng.integers(6, 14))
+    return inputs, inputs + int(rng.integers(8, 14)), int(rng.choice([9, 10, 11]))
 
 
-@exercise("lstm-parameters", "n_weights", "How many weights?", "predict", sizes=Drawn((5, 8, 3), _draw_sizes))
+@exercise("lstm-parameters", "n_weights", "How many weights?", "predict", sizes=Drawn((8, 16, 10), _draw_sizes))
 def parameters(rng: np.random.Generator, sizes: tuple[int, int, int]) -> Key:
     return Key(words=dict(zip("IHO", map(str, sizes), strict=True)))
 

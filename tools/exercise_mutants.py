@@ -13,7 +13,6 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-from exercise_notebooks import ROOT, Section, Text, is_exercise, read, solved_code
 from exercise_score import CHANGED, Question, all_changed
 from mutation import ENDLESS, ERROR, FORM, MISTAKE, NEUTRAL, SIDE, SURVIVED, UNTOUCHED, Mutant, Outcome, mutants_of
 from mutation_operators import LEARNERS
@@ -24,7 +23,7 @@ from companion.exercises.judging import Rubric, judge
 from companion.exercises.limits import OutOfTime, within
 from companion.exercises.model import Exercise, options
 from companion.exercises.report import Finding, Report
-from companion.exercises.worked import fill, wording
+from companion.exercises.worked import cells, wording
 
 LABELS = (str(Question(None)), CHANGED)  # of the questions whose solutions are broken
 SECONDS = 0.3  # for all cases of a mutant; a right answer takes some milliseconds
@@ -61,32 +60,19 @@ class Solution:
 
 
 @cache
-def text_of(chapter: str) -> Text:
-    return read(ROOT, chapter)
-
-
-@cache
 def solution(id: str, label: str) -> Solution:
     """The code of the text, with the words of the question; raises KeyError for an exercise that there is not."""
     exercise = exercises()[id]
     question = next(question for question in asked(exercise) if str(question) == label)
     rubric = question.rubric(exercise)
-    text = text_of(exercise.chapter)
-    section = next(section for section in text.sections if section.id == exercise.id)
     words = wording(rubric.key, {**options(exercise, question.cohort), **dict(question.changed)})
-    before = tuple(fill(source, words) for source in given_code(text, section))
-    return Solution(rubric, label, before, fill(solved_code(section.code), words))
+    *before, code = cells(exercise, words)
+    return Solution(rubric, label, tuple(before), code)
 
 
 def asked(exercise: Exercise) -> tuple[Question, Question]:
     """The book's question, and one of which no option is the book's."""
     return Question(None), all_changed(exercise)
-
-
-def given_code(text: Text, section: Section) -> list[str]:
-    """The code cells before the exercise's own: those of the page, then those of its section."""
-    cells = (*text.opening, *section.cells)
-    return [cell.source for cell in cells if cell.cell_type == "code" and not is_exercise(cell)]
 
 
 def every_mutant(names: Iterable[str]) -> list[Mutant]:

@@ -427,9 +427,6 @@ def _entry(text: Text, section: Section) -> dict[str, object]:
     code = solved_code(section.code)
     cells = [cell for cell in (*text.opening, *section.cells) if cell.cell_type == "code" and not is_exercise(cell)]
     given = [cell.source for cell in cells]
-    entry: dict[str, object] = {"code": code, "why": section.why}
-    if not section.mistakes:
-        return entry
     place = f"exercises/text/{text.chapter}.md, {section.id}"
     try:
         for note in parse(section.mistakes):
@@ -438,7 +435,7 @@ def _entry(text: Text, section: Section) -> dict[str, object]:
                 Solution(section.id, tuple(given), code).edited(note.pieces)
     except ValueError as error:
         raise Refusal(f"{place}: {error}") from error
-    return entry | {"given": given, "mistakes": section.mistakes}
+    return {"given": given, "code": code, "why": section.why, "mistakes": section.mistakes}
 
 
 def worked(root: Path = ROOT) -> str:

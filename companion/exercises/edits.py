@@ -107,7 +107,7 @@ def parse(text: str) -> Iterator[Note]:
     Raises:
         ValueError: when a line is none.
     """
-    for block in re.split(r"\n(?=\S)", text.strip()):
+    for block in filter(None, re.split(r"\n(?=\S)", text.strip())):
         line, *rest = block.split("\n")
         told = " ".join(" ".join(rest).split())
         if plain := _TOLD.fullmatch(" ".join([line, told]).strip()):

@@ -52,7 +52,7 @@ def key(exercise: Exercise, cohort: Cohort = None, occasion: Occasion = "check",
     chosen = {**options(exercise, cohort), **replaced}
     own = _asked(exercise, cohort, occasion, chosen)
     entry = _stored()["solutions"].get(exercise.id)
-    if entry is None or "mistakes" not in entry:
+    if entry is None or not entry["mistakes"]:
         return own
     words = wording(own, chosen)
     solved = Solution(exercise.name, tuple(entry["given"]), entry["code"])
@@ -113,6 +113,12 @@ def listed(
 
 def _asked(exercise: Exercise, cohort: Cohort, occasion: Occasion, chosen: Mapping[str, Any]) -> Key:
     return exercise.build(generator(exercise.id, cohort, occasion), **chosen)
+
+
+def cells(exercise: Exercise, words: Mapping[str, str]) -> tuple[str, ...]:
+    """The code of the worked solution as a notebook has it, cell by cell: the last is the exercise's own."""
+    entry = _stored()["solutions"][exercise.id]
+    return tuple(fill(source, words) for source in (*entry["given"], entry["code"]))
 
 
 def solution(exercise: Exercise, cohort: Cohort = None) -> tuple[str, str]:

@@ -3,8 +3,8 @@
 import itertools
 import linecache
 from dataclasses import replace
+from functools import cache
 
-import exercise_mutants as mutants
 import exercise_notebooks as tool
 import exercise_score as score
 import numpy as np
@@ -14,7 +14,7 @@ from companion.exercises.attempts import plain
 from companion.exercises.catalogue import exercises, of_chapter
 from companion.exercises.comparing import RESULT, parts, same
 from companion.exercises.model import Drawn, Misconception, options
-from companion.exercises.worked import fill, key, wording
+from companion.exercises.worked import cells, fill, key, wording
 
 ALL = list(exercises().values())
 QUESTIONS = [(exercise, question) for exercise in ALL for question in score.questions(exercise)]
@@ -35,13 +35,19 @@ def rubric_of(exercise, question):
     return RUBRICS[at]
 
 
-def written(exercise, rubric, question, make):
-    """What the text's cell defines, for a question, as solution or as stub; its source can be looked up."""
-    text = mutants.text_of(exercise.chapter)
-    section = next(section for section in text.sections if section.id == exercise.id)
+@cache
+def code_of(chapter):
+    """The exercises' cells of a chapter's text, by id."""
+    return {section.id: section.code for section in tool.read(tool.ROOT, chapter).sections}
+
+
+def stub(exercise, rubric, question):
+    """What a student's notebook defines, for a question; its source can be looked up."""
     words = wording(rubric.key, {**options(exercise, question.cohort), **dict(question.changed)})
     scope = {"np": np}
-    for number, source in enumerate((*mutants.given_code(text, section), make(section.code))):
+    for number, source in enumerate(
+        (*cells(exercise, words)[:-1], tool.student_code(code_of(exercise.chapter)[exercise.id]))
+    ):
         code, file = fill(source, words), f"<cell {number} of {exercise.id}>"
         assert max(map(len, code.splitlines())) <= 84
         linecache.cache[file] = (len(code), None, [line + "\n" for line in code.splitlines()], file)
@@ -58,16 +64,15 @@ def test_the_right_answers_pass(exercise, question):
 
 
 @every_question
-def test_the_written_solution_passes(exercise, question):
-    rubric = rubric_of(exercise, question)
-    report = score.submit(rubric, written(exercise, rubric, question, tool.solved_code))
-    assert report.state == "passed", report
+def test_no_line_of_the_solution_is_too_long_for_the_page(exercise, question):
+    words = wording(rubric_of(exercise, question).key, {**options(exercise, question.cohort), **dict(question.changed)})
+    assert max(len(line) for cell in cells(exercise, words) for line in cell.splitlines()) <= 84
 
 
 @every_question
 def test_the_stub_is_not_an_attempt(exercise, question):
     rubric = rubric_of(exercise, question)
-    report = score.submit(rubric, written(exercise, rubric, question, tool.student_code))
+    report = score.submit(rubric, stub(exercise, rubric, question))
     if exercise.kind == "repair":  # what stands there is the bug itself, which is diagnosed
         assert report.diagnosis is not None, report
     else:

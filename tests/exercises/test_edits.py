@@ -1,9 +1,14 @@
 """Mistakes are edits of the worked solution: read from the text, found in it once, and handed in like any answer."""
 
+import re
+
+import exercise_notebooks as tool
+import exercise_score as score
+import jupytext
 import numpy as np
 import pytest
 
-from companion.exercises import worked
+from companion.exercises import activations, inputs, model, worked
 from companion.exercises.edits import Edit, Note, Piece, Solution, fill, parse
 from companion.exercises.model import Case, Exercise, Key, Misconception
 from companion.exercises.worked import key
@@ -200,3 +205,28 @@ def test_a_number_that_two_mistakes_give_together_is_noted(exercise):
     answers = key(exercise(text, code="n = 2 + 3", name="n", cases=()))
     assert {m.name: m.wrong for m in answers.misconceptions} == {"one more": 6, "twice": 7, "ten": 10}
     assert sorted(answers.otherwise) == [8, 11, 20]
+
+
+# --- the example of CONTRIBUTING.md ----------------------------------------------------------------------------------
+
+
+HEAD = "---\nkernelspec:\n  display_name: Python 3\n  language: python\n  name: python3\n---\n\n"
+
+
+def test_the_example_for_contributors_is_an_exercise(monkeypatch):
+    guide = (tool.ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    (text,) = re.findall(r"^````md\n(.*?)^````$", guide, re.MULTILINE | re.DOTALL)
+    (source,) = re.findall(r"^```python\n(@exercise.*?)^```$", guide, re.MULTILINE | re.DOTALL)
+    assert len(source.splitlines()) <= 35 and len(text.splitlines()) <= 50
+    cells = tuple(jupytext.reads(f"{HEAD}{text}", fmt="md:myst").cells)
+    section = tool.Section("bptt-example", cells)
+    entry = {"given": [], "code": tool.solved_code(section.code), "why": section.why, "mistakes": section.mistakes}
+    monkeypatch.setattr(worked, "_stored", lambda: {"solutions": {"bptt-example": entry}})
+    scope = {**vars(activations), **vars(inputs), **vars(model)}
+    exec(source, scope)
+    exercise = scope["bias"]
+    for question in score.questions(exercise):
+        rubric = question.rubric(exercise)
+        assert len(rubric.key.also_right) == 2 and all(score.submit(rubric, form) for form in rubric.key.also_right)
+        assert len(rubric.key.misconceptions) >= 5
+        assert all(score.is_recognised(rubric, position) for position in range(len(rubric.key.misconceptions)))

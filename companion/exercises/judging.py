@@ -30,7 +30,7 @@ from companion.exercises.attempts import (
     plain,
 )
 from companion.exercises.comparing import RESULT, Difference, differences, fitted, parts, same
-from companion.exercises.model import Case, Cohort, Exercise, Key, Misconception, Occasion
+from companion.exercises.model import Case, Cohort, Exercise, Key, Misconception, Occasion, Unfit
 from companion.exercises.report import Finding, Report, State, capital
 from companion.exercises.worked import key
 
@@ -129,6 +129,8 @@ def _viewed(rubric: Rubric, case: Case, outcome: Outcome) -> Outcome:
     try:
         with np.errstate(all="ignore"):
             return Returned(plain(rubric.key.view(case.arguments, outcome.value)), outcome.changed)
+    except Unfit as unfit:
+        return Missing(str(unfit))
     except Exception as error:
         return Missing(f"what the answer returns in the case '{case.name}' cannot be read: {last_line(error)}")
 
@@ -360,9 +362,12 @@ def _told(rubric: Rubric, first: Difference) -> str:
         label += f"[{', '.join(map(str, first.index))}]" + (f" ({', '.join(axes)})" if axes else "")
     differ = "differs" if first.count == 1 else "differ"
     counted = f"; {first.count} of {first.size} entries {differ}" if first.size > 1 else ""
+    yours, right = first.yours, first.right
+    if rubric.key.view is not None:  # texts that belong to the sentence
+        yours, right = yours.strip("'"), right.strip("'")
     if not rubric.cases:  # a value is asked for: the right one stays unsaid
-        return f"{label} is {first.yours}, which is not right{counted}"
-    return f"{label} is {first.yours} and should be {first.right}{counted}"
+        return f"{label} is {yours}, which is not right{counted}"
+    return f"{label} is {yours} and should be {right}{counted}"
 
 
 def _listed(names: Sequence[str]) -> str:

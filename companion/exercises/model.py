@@ -62,7 +62,7 @@ class Key:
             called ``result``.
         words: what replaces «name» in the text of this exercise. Options that are texts or whole numbers need none.
         view: (arguments, returned value) -> what is compared instead of the value itself, where many answers are right.
-            Applied to every answer, right or wrong.
+            Applied to every answer, right or wrong; raises :class:`Unfit` for one that cannot be read.
         tolerance: largest difference allowed, beside the largest entry of the right answer or beside 1.
         answer: a function, or the value where a value is asked for.
         hints: shown one after the other, on request, before the worked solution.
@@ -83,6 +83,10 @@ class Key:
     hints: tuple[str, ...] = ()
     reward: str = ""
     otherwise: tuple[Any, ...] = ()
+
+
+class Unfit(ValueError):
+    """Raised by a view for an answer that has not the form asked for; says what is expected and what came."""
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from companion.exercises.comparing import described
+from companion.exercises.model import Unfit
+
 
 def shape_text(value: Any) -> str:
     """A shape as NumPy writes it, however it was handed in: as tuple, list or array."""
@@ -16,20 +19,18 @@ def shape_text(value: Any) -> str:
     is_number = isinstance(value, int | float | np.number) or (
         isinstance(value, np.ndarray) and value.dtype.kind in "if"
     )
-    return f"{float(value):g}" if is_number else "no number"
+    return f"{float(value):g}" if is_number else described(value)
 
 
-def shapes_by_name(names: Sequence[str]) -> Callable[[Any, Any], dict[str, str | int]]:
+def shapes_by_name(names: Sequence[str]) -> Callable[[Any, Any], dict[str, str]]:
     """A view for answers that are a tuple of shapes: a wrong shape is wrong as a whole, not number by number."""
+    asked = f"a tuple of {len(names)} shapes is asked for: {', '.join(names)}"
 
-    def view(arguments: Any, returned: Any) -> dict[str, str | int]:
-        given = (
-            list(returned)
-            if isinstance(returned, list | tuple) or (isinstance(returned, np.ndarray) and returned.ndim)
-            else []
-        )
-        shapes = [shape_text(item) for item in given[: len(names)]]
-        missing = ["missing"] * (len(names) - len(shapes))
-        return {"the number of shapes": len(given), **dict(zip(names, shapes + missing, strict=True))}
+    def view(arguments: Any, returned: Any) -> dict[str, str]:
+        if not isinstance(returned, list | tuple) and not (isinstance(returned, np.ndarray) and returned.ndim):
+            raise Unfit(f"{asked}; this is {described(returned)}")
+        if len(returned) != len(names):
+            raise Unfit(f"{asked}; these are {len(returned)}")
+        return {name: shape_text(item) for name, item in zip(names, returned, strict=True)}
 
     return view

@@ -8,6 +8,7 @@ import pytest
 from companion.exercises.attempts import Attempt, Endless, Missing, Raised, Returned, attempt
 from companion.exercises.judging import judge, prepare
 from companion.exercises.model import Case, Exercise, Key, Misconception
+from companion.exercises.shapes import shapes_by_name
 
 RNG = np.random.default_rng(5)
 
@@ -523,6 +524,37 @@ def test_a_view_that_fails_on_an_odd_answer_says_so():
     title = report.findings[0].title
     assert title.startswith("What the answer returns in the case 'above' cannot be read: TypeError: '>' not supported")
     assert report.cases == (("below", True), ("above", False))
+
+
+SHAPES = made(((2, 3), (4,)), view=shapes_by_name(("W", "b")), wrong={"b as a column": ((2, 3), (4, 1))})
+
+
+@pytest.mark.parametrize("answer", [((2, 3), (4,)), [[2, 3], [4]], [np.array([2.0, 3.0]), (4,)]], ids=repr)
+def test_shapes_may_come_in_any_container(answer):
+    assert check(SHAPES, answer)
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        ("text", "this is a text"),
+        ((s for s in ((2, 3), (4,))), "this is a generator"),
+        (7, "this is a single number"),
+        ({"W": (2, 3)}, "this is a dict of 1"),
+        (((2, 3),), "these are 1"),
+    ],
+    ids=str,
+)
+def test_what_is_no_tuple_of_shapes_is_told_what_it_is(answer, told):
+    report = check(SHAPES, answer)
+    assert kinds(report) == ["form"]
+    assert report.findings[0].title == f"A tuple of 2 shapes is asked for: W, b; {told}"
+
+
+def test_a_wrong_shape_is_told_whole():
+    assert check(SHAPES, ((2, 3), (4, 1))).diagnosis.title == "b as a column"
+    assert check(SHAPES, ((2, 3), (5,))).findings[0].text == "b is (5,), which is not right."
+    assert check(SHAPES, ((2, 3), "four")).findings[0].text == "b is a text, which is not right."
 
 
 def test_random_answers_with_the_same_facts_are_right():

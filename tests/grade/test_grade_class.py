@@ -330,7 +330,7 @@ def test_gradescope_gets_a_zero_with_the_reason(tmp_path, content, reason):
         (["CLASS"], "name the table to write with --out"),
         (["CLASS", "--out", "grades.txt"], "a name that ends in .csv"),
         (["nowhere", "--out", "g.csv"], "nowhere is no folder"),
-        (["CLASS", "--out", "g.csv", "--chapter", "none"], "no exercises belong to 'none'; there are arithmetic"),
+        (["CLASS", "--out", "g.csv", "--chapter", "none"], "no exercises belong to 'none'; there are school"),
         (["CLASS", "--out", "class/g.csv"], "would lie among the submissions"),
         (["CLASS", "--out", "g.csv", "--shard", "3/2"], "expected I/N"),
         (["CLASS", "--out", "g.csv", "--shard", "0/2"], "expected I/N"),

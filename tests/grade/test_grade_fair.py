@@ -211,10 +211,10 @@ def test_what_students_import_is_there(tmp_path):
 
 
 def test_the_best_of_several_notebooks_counts(tmp_path):
-    school.hand_in(tmp_path / "class" / "karl", arithmetic=school.STUBS, copy=school.RIGHT, old="no notebook")
+    school.hand_in(tmp_path / "class" / "karl", school=school.STUBS, copy=school.RIGHT, old="no notebook")
     record = school.mark_all(tmp_path / "class")["karl"]
     assert school.score(record) == 3
-    remark = "several notebooks of this chapter: copy.ipynb counts, the best of arithmetic.ipynb (0), copy.ipynb (3)"
+    remark = "several notebooks of this chapter: copy.ipynb counts, the best of school.ipynb (0), copy.ipynb (3)"
     assert school.told(record) == remark + ", old.ipynb (0)" or school.told(record) == remark
 
 
@@ -258,11 +258,11 @@ def test_a_notebook_of_another_chapter_is_told(tmp_path, monkeypatch):
     monkeypatch.setattr(catalogue, "exercises", lambda: {**school.EXERCISES, "other": other})
     lena = school.notebook(*school.RIGHT[:2], chapter="geometry")
     folder = school.hand_in(tmp_path / "class", anna=school.RIGHT, bert=school.RIGHT, lena=lena)
-    school.hand_in(folder / "mia", arithmetic=school.RIGHT, geometry=lena)
+    school.hand_in(folder / "mia", school=school.RIGHT, geometry=lena)
     assert run(folder, "--out", tmp_path / "g.csv") == 0
     found = rows(tmp_path / "g.csv")
     assert (found["lena"]["score"], found["lena"]["out of"]) == ("1", "1")
-    assert found["lena"]["remarks"] == "of another chapter (geometry) than most of the class (arithmetic)"
+    assert found["lena"]["remarks"] == "of another chapter (geometry) than most of the class (school)"
     assert found["anna"]["remarks"] == found["mia"]["remarks"] == ""
     assert run(folder, "--out", tmp_path / "h.csv", "--chapter", school.CHAPTER) == 0
     assert "says that it is of geometry" in rows(tmp_path / "h.csv")["lena"]["remarks"]

@@ -1,1 +1,0 @@
-"""Exercises on language models: an interpolated bigram, perplexity, and the word error rate."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import copy
 import itertools
 import re
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -105,7 +106,8 @@ def judge(rubric: Rubric, attempt: Attempt) -> Report:
 
 def _result(answers: Key, answer: Any, case: Case) -> Any:
     """What an answer of the key gives in a case, as it is compared."""
-    with np.errstate(all="ignore"):
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")  # as where a student's answer is called
         called = answer(*copy.deepcopy(dict(case.arguments)).values()) if answers.cases else answer
         return plain(_view(answers, case.arguments, called))
 

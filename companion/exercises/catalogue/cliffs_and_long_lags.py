@@ -48,8 +48,8 @@ def adding_baseline(rng: np.random.Generator, ends: tuple[int, int], count: int,
             "cost": f"one / {count}" if mean else f"{count} * one",
             "as_one": "one" if mean else f"{count}**2 * one",
             "miscounted": f"one / {count}**2" if mean else "one",
-            "reason": f"Dividing the sum by {count} divides its variance by {count}², so that the mean has 1/{count} of "
-            "the variance of one number."
+            "reason": f"Dividing the sum by {count} divides its variance by {count}², so that the mean has 1/{count} "
+            "of the variance of one number."
             if mean
             else f"So the sum has {count} times the variance of one number.",
         },

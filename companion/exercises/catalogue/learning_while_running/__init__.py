@@ -1,1 +1,0 @@
-"""Exercises on real-time recurrent learning: sensitivities carried forwards, for one unit and for a matrix."""

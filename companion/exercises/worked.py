@@ -129,9 +129,9 @@ def solution(exercise: Exercise, cohort: Cohort = None) -> tuple[str, str]:
 
 
 def wording(answers: Key, chosen: Mapping[str, Any]) -> dict[str, str]:
-    """What replaces each «name» in the text of an exercise; «option.field» is a text that an option holds."""
+    """What replaces each «name» in the text of an exercise; «option.field» is a text or number that an option holds."""
     found = {name: str(option) for name, option in chosen.items() if isinstance(option, str | int)}
     for name, option in chosen.items():
         held = vars(option) if is_dataclass(option) else {}
-        found |= {f"{name}.{field}": value for field, value in held.items() if isinstance(value, str)}
+        found |= {f"{name}.{field}": str(value) for field, value in held.items() if isinstance(value, str | int)}
     return {**found, **answers.words}

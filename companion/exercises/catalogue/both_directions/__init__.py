@@ -1,1 +1,0 @@
-"""Exercises on bidirectional layers: two walks against each other, and where each of them ends."""

@@ -1,1 +1,0 @@
-"""Exercises on the worked backward pass: once with a pencil, once for a whole network."""

@@ -1,1 +1,0 @@
-"""Exercises on unrolling: shapes and numbers of a forward pass, softmax, one step, and the walk over a sequence."""

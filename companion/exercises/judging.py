@@ -366,7 +366,7 @@ def _told(rubric: Rubric, first: Difference) -> str:
     counted = f"; {first.count} of {first.size} entries {differ}" if first.size > 1 else ""
     yours, right = first.yours, first.right
     if rubric.key.view is not None:  # texts that belong to the sentence
-        yours, right = yours.strip("'"), right.strip("'")
+        label, yours, right = capital(label), yours.strip("'"), right.strip("'")
     if not rubric.cases:  # a value is asked for: the right one stays unsaid
         return f"{label} is {yours}, which is not right{counted}"
     return f"{label} is {yours} and should be {right}{counted}"

@@ -87,12 +87,13 @@ ALONE, FROM, TO = TOGETHER
 )
 def contributions(rng: np.random.Generator, measure: Measure, together: Together) -> Key:
     def by_loops(da, h):
-        size = {"root": np.linalg.norm, "sum": lambda C: np.abs(C).sum(), "largest": lambda C: np.abs(C).max()}
         T, B, _ = da[1:].shape
         steps = {"alone": lambda k: [k], "from k": lambda k: range(k, T + 1), "to k": lambda k: range(1, k + 1)}
         products = [sum(np.outer(da[s, b], h[s - 1, b]) for b in range(B)) for s in range(1, T + 1)]
         sums = [sum(products[s - 1] for s in steps[together.name](k)) for k in range(1, T + 1)]
-        return np.array([float(size[measure.name](C)) for C in sums])
+        return np.array(
+            [np.linalg.norm(C.ravel(), {"root": 2, "sum": 1, "largest": np.inf}[measure.name]) for C in sums]
+        )
 
     def other_measure(name, other):
         return Misconception(f"another size: {name}", f"The size asked for is {measure.words}.", Edit(options=other))

@@ -129,8 +129,8 @@ def matrix(rng: np.random.Generator, of: Of, f: Activation) -> Key:
         P = [np.zeros((H, H * source.shape[1]))]
         for t in range(1, len(h)):
             P.append(slope[t][:, None] * (W_hh @ P[-1] + np.kron(np.eye(H), source[t - 1])))
-        P = np.array(P).reshape(-1, H, H, source.shape[1])
-        return P[..., 0] if of.name == "b_h" else P
+        tensors = np.array(P).reshape(-1, H, H, source.shape[1])
+        return tensors[..., 0] if of.name == "b_h" else tensors
 
     def case(name, T, I, H):
         given = {"h": f.apply(normal(rng, T + 1, H)), "W_hh": normal(rng, H, H, scale=1.0)}

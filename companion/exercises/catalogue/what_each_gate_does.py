@@ -10,9 +10,10 @@ import numpy as np
 from companion.core.cell import weight_shapes
 from companion.core.functions import sigmoid
 from companion.core.recurrent import forward
+from companion.exercises.comparing import described
 from companion.exercises.gates import GATES, each_step_size, weights
 from companion.exercises.inputs import normal
-from companion.exercises.model import Key, exercise
+from companion.exercises.model import Key, Unfit, exercise
 from companion.gates.cells import LSTM
 
 
@@ -73,12 +74,6 @@ PROBES = {  # sequences that store bit 1: bits, the marked steps, and from which
 }
 
 SHAPES = weight_shapes(LSTM(2, 1))
-KIND, NAMES = "The answer", "The list of names"
-FORM = {KIND: "a dictionary", NAMES: "complete"} | {
-    f"{what} of {name}": right
-    for name in SHAPES
-    for what, right in (("The shape", "as asked"), ("The content", "numbers"))
-}
 
 
 @exercise(
@@ -124,12 +119,9 @@ def latch(rng: np.random.Generator, bits: tuple[int, int], marks: tuple[int, int
 
         The last one has in it all that is compared.
         """
-        gates_do = f"Each gate with a mark/without one, and the candidate for a {low}/a {high},"
         right = {name: shows(up, -up) for name in PROBES} | {SIZE: f"at least {BEYOND}"}
-        facts = FORM | {gates_do: "as it should be"} | right | {STATES: "as they should"}
-        if problem := misfit(value):
-            return facts | problem
-        w = {name: np.asarray(value[name], float) for name in SHAPES}
+        facts = asked | right | {STATES: "as they should"}
+        w = parsed(value)
         found, far = {}, True
         for name, (seen, at, first) in PROBES.items():
             h = states(w, seen, at)
@@ -143,7 +135,14 @@ def latch(rng: np.random.Generator, bits: tuple[int, int], marks: tuple[int, int
         reads = any(w[f"W_h{k}"].any() for k in "ifgo")
         compared = ", ".join(k + "".join(map(str, levels[k])) for k in "ifgo") + ", h" * reads
         known = f"{compared}: {'; '.join(found.values())}"
-        return facts | {gates_do: told(levels) + ", h read" * reads, wrong[0]: found[wrong[0]], STATES: known}
+        return facts | told(levels, low, high) | {wrong[0]: found[wrong[0]], STATES: known}
+
+    asked = {
+        "the input gate": "open with a mark and shut without one",
+        "the forget gate": "shut with a mark and open without one",
+        "the output gate": "open with a mark and open without one",
+        "the candidate": f"near {'−1' if up == 1 else '1'} for a {low} and near {'1' if up == 1 else '−1'} for a {high}",
+    }
 
     def code(numbers):
         return f"[{', '.join(f'{number:g}' for number in numbers)}]"
@@ -173,25 +172,29 @@ def latch(rng: np.random.Generator, bits: tuple[int, int], marks: tuple[int, int
     )
 
 
-def misfit(value: Any) -> dict[str, str]:
-    """What is wrong with the form of the weights, as a fact of FORM; empty where nothing is."""
+def parsed(value: Any) -> dict[str, np.ndarray]:
+    """The twelve weights, lists as arrays.
+
+    Raises:
+        Unfit: when they are no such weights.
+    """
     if not isinstance(value, dict):
-        return {KIND: "no dictionary"}
+        raise Unfit(f"a dictionary of the twelve weights is asked for, and this is {described(value)}")
+    if names := [name for name in SHAPES if name not in value]:
+        raise Unfit(f"{names[0]} is missing; the dictionary should have the names {', '.join(SHAPES)}")
+    if names := [name for name in value if name not in SHAPES]:
+        raise Unfit(f"{names[0]} is none of the twelve weights {', '.join(SHAPES)}")
+    found = {}
     for name, shape in SHAPES.items():
-        if name not in value:
-            return {NAMES: f"one without {name}"}
         try:
-            array = np.asarray(value[name])
-        except ValueError:
-            return {f"The content of {name}": "rows that differ in length"}
-        if array.dtype.kind not in "biuf":
-            return {f"The content of {name}": "no array of numbers"}
-        if array.shape != shape:
-            return {f"The shape of {name}": f"{array.shape} in the place of {shape}"}
-        if not np.isfinite(array).all():
-            return {f"The content of {name}": "not finite"}
-    strange = set(value) - set(SHAPES)
-    return {NAMES: f"one with {min(strange)}, which is none of the twelve"} if strange else {}
+            found[name] = np.asarray(value[name], float)
+        except (TypeError, ValueError):
+            raise Unfit(f"{name} should hold numbers in the shape {shape}, and holds something else") from None
+        if found[name].shape != shape:
+            raise Unfit(f"{name} should have the shape {shape}, and has {found[name].shape}")
+        if not np.isfinite(found[name]).all():
+            raise Unfit(f"{name} holds an entry that is not finite")
+    return found
 
 
 def opened(w: Mapping[str, np.ndarray], x: np.ndarray) -> dict[str, np.ndarray]:
@@ -208,13 +211,16 @@ def opened(w: Mapping[str, np.ndarray], x: np.ndarray) -> dict[str, np.ndarray]:
     return levels
 
 
-def told(levels: Mapping[str, np.ndarray]) -> str:
-    """The same in a few words: 'i open/shut, f shut/open, o open/open, g −1/1'."""
-    words = []
+def told(levels: Mapping[str, np.ndarray], low: str, high: str) -> dict[str, str]:
+    """The same in words, for each gate and the candidate: 'the input gate' → 'open with a mark and shut without one'."""
+    facts = {}
     for k in "ifo":
-        low, high, marked_low, marked_high = (("shut", "leaks", "half", "leaks", "open")[n] for n in levels[k])
-        by_mark = (low, marked_low) == (high, marked_high)
-        words.append(f"{k} {marked_low}/{low}" if by_mark else f"{k} by bit")
+        at_low, at_high, marked_low, marked_high = (
+            ("shut", "leaking", "half open", "leaking", "open")[n] for n in levels[k]
+        )
+        by_mark = (at_low, marked_low) == (at_high, marked_high)
+        does = f"{marked_low} with a mark and {at_low} without one" if by_mark else "not the same for both bits"
+        facts[f"the {GATES[k]}"] = does
     g = [("−1", "−½", "0", "½", "1")[n] for n in levels["g"]]
-    words.append(f"g {g[0]}/{g[1]}" if g[:2] == g[2:] else "g by mark")
-    return ", ".join(words)
+    by_bit = f"near {g[0]} for a {low} and near {g[1]} for a {high}"
+    return facts | {"the candidate": by_bit if g[:2] == g[2:] else "not the same with and without a mark"}

@@ -1,1 +1,0 @@
-"""Exercises on remedies: a first matrix that keeps the gradient's length, and a connection that shortens its way."""

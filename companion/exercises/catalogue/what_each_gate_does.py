@@ -49,7 +49,8 @@ def ablate(rng: np.random.Generator, without: str, value: float) -> Key:
         words={
             "gate": GATES[without],
             "value": f"{value:g}",
-            **{k: f"{value:g}" if k == without else f'sigmoid(a("{k}"))' for k in "ifo"},
+            "rest": "ifgo".replace(without, ""),
+            **{k: f"{value:g}" if k == without else f'sigmoid(a["{k}"])' for k in "ifo"},
             "means": {
                 "f": "keeps the same share of its content at every step, whatever is read",
                 "i": "lets the same share of every candidate in, whatever is read",

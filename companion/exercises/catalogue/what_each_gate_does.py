@@ -99,12 +99,14 @@ def latch(rng: np.random.Generator, bits: tuple[int, int], marks: tuple[int, int
         """Weight and bias of what is −full for one number and full for the other."""
         return 2 * full / (high - low), -full * (high + low) / (high - low)
 
-    def states(w, seen, at):
-        """(T + 1, 2): of the sequence that stores the larger bit, and of the one with all bits the other way round."""
-        x = np.full((len(seen), 2, 2), float(unmarked))
-        x[np.array(at) - 1] = marked
-        x[..., pair(0, 1)[0]] = np.array([bits, bits[::-1]]).T[seen]
-        return forward(LSTM(2, 1), w, x)[1]["h"][..., 0]
+    def states(w):
+        """Of each probe, (T + 1, 2): with the bits that store the larger one, and with all bits the other way round."""
+        x = np.full((6 + HOLD, len(PROBES), 2, 2), float(unmarked))
+        for n, (seen, at, _) in enumerate(PROBES.values()):
+            x[np.array(at) - 1, n] = marked
+            x[: len(seen), n, :, pair(0, 1)[0]] = np.array([bits, bits[::-1]]).T[seen]
+        h = forward(LSTM(2, 1), w, x.reshape(len(x), -1, 2))[1]["h"].reshape(len(x) + 1, -1, 2)
+        return {name: h[: len(seen) + 1, n] for n, (name, (seen, *_)) in enumerate(PROBES.items())}
 
     def sign_of(states, wanted):
         """The wanted sign, 1 or −1, if all states have it, else that of the first other: 1, 0 or −1."""
@@ -124,8 +126,8 @@ def latch(rng: np.random.Generator, bits: tuple[int, int], marks: tuple[int, int
         facts = asked | right | {STATES: "as they should"}
         w = parsed(value)
         found, far = {}, True
-        for name, (seen, at, first) in PROBES.items():
-            h = states(w, seen, at)
+        for name, h in states(w).items():
+            _, at, first = PROBES[name]
             found[name] = shows(*(sign_of(h[first:, n], wanted) for n, wanted in enumerate((up, -up))))
             far = far and bool((np.abs(h[at[0] :]) >= BEYOND).all())
         found[SIZE] = right[SIZE] if far else f"below {BEYOND} at some step"
@@ -138,11 +140,12 @@ def latch(rng: np.random.Generator, bits: tuple[int, int], marks: tuple[int, int
         known = f"{compared}: {'; '.join(found.values())}"
         return facts | told(levels, low, high) | {wrong[0]: found[wrong[0]], STATES: known}
 
+    one, other = ("−1", "1") if up == 1 else ("1", "−1")
     asked = {
         "the input gate": "open with a mark and shut without one",
         "the forget gate": "shut with a mark and open without one",
         "the output gate": "open with a mark and open without one",
-        "the candidate": f"near {'−1' if up == 1 else '1'} for a {low} and near {'1' if up == 1 else '−1'} for a {high}",
+        "the candidate": f"near {one} for a {low} and near {other} for a {high}",
     }
 
     def code(numbers):
@@ -213,7 +216,7 @@ def opened(w: Mapping[str, np.ndarray], x: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def told(levels: Mapping[str, np.ndarray], low: str, high: str) -> dict[str, str]:
-    """The same in words, for each gate and the candidate: 'the input gate' → 'open with a mark and shut without one'."""
+    """The same in words, by gate: 'the input gate' → 'open with a mark and shut without one'."""
     facts = {}
     for k in "ifo":
         at_low, at_high, marked_low, marked_high = (

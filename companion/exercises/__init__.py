@@ -12,6 +12,7 @@ A teacher's class has questions of its own: ``check, hint, progress = cohort(202
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -23,6 +24,7 @@ from companion.exercises.judging import judge, prepare
 from companion.exercises.model import Cohort
 from companion.exercises.progress import Progress, table
 from companion.exercises.report import Report
+from companion.exercises.worked import solution
 
 __all__ = ["check", "cohort", "hint", "progress"]
 
@@ -41,6 +43,9 @@ def check(id: str, answer: Any, *, cohort: Cohort = None) -> Report:
     exercise = find(id)
     rubric = prepare(exercise, cohort)
     report = judge(rubric, attempt(answer, rubric.cases))
+    if report:  # here and not in judge(): a grader shows none of it
+        code, why = solution(exercise, cohort)
+        report = replace(report, reward=rubric.key.reward, why=why, code=code if cohort is None else "")
     records.add(records.Record(exercise.id, _named(cohort), "check", report.state))
     return report
 

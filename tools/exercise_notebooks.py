@@ -265,7 +265,8 @@ def student_notebook(root: Path, text: Text, cohort: Cohort = None) -> NotebookN
 # Exercises: {text.title}
 
 They belong to the chapter [{text.title}](../book/{text.chapter}.ipynb). {what_to_do(text)}, run the
-cell, then run its check, which says what is wrong. `hint("…")` helps step by step. [How it works](index.ipynb)"""
+cell, then run its check, which says what is wrong. `hint("…")` gives a first hint, `hint("…", 2)` the second.
+[How it works](index.ipynb)"""
     if cohort is not None:
         opening = class_opening(root, text)
     cells = [_markdown(opening), _code(imports(cohort)), *_rendered(text, text.opening, cohort)]
@@ -296,7 +297,7 @@ def class_opening(root: Path, text: Text) -> str:
 They belong to the chapter [{text.title}]({site}book/{text.chapter}.html) of the course *Unrolled*;
 the questions are those of your class. Each exercise has a cell for your code. Where three dots stand, write it there;
 where the exercise gives you code with a fault, mend that code. Run the cell, then run its check, which says what is
-wrong. `hint("…")` helps step by step. [How it works]({site}exercises/index.html)
+wrong. `hint("…")` gives a first hint, `hint("…", 2)` the second. [How it works]({site}exercises/index.html)
 
 **To run it** on Google Colab, run the first cell, which installs the course. On your own machine, with Python 3.11
 or later: `python -m pip install jupyterlab {archive}`.

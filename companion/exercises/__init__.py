@@ -3,7 +3,7 @@
     from companion.exercises import check, hint, progress
 
     check("bptt-dU", dW_xh)   # tries the answer, and diagnoses it
-    hint("bptt-dU")           # the next hint; after the last one, the worked solution (a class has it from its teacher)
+    hint("bptt-dU")           # the first hint; then hint("bptt-dU", 2), and last hint("bptt-dU", "solution")
     progress()                # all exercises and how far you have come
 
 A teacher's class has questions of its own: ``check, hint, progress = cohort(2027)``. Needs NumPy only.
@@ -19,7 +19,8 @@ from typing import Any
 from companion.exercises import records
 from companion.exercises.attempts import attempt
 from companion.exercises.catalogue import find
-from companion.exercises.hints import Hint, following, step
+from companion.exercises.hints import Hint, Step
+from companion.exercises.hints import step as found
 from companion.exercises.judging import judge, prepare
 from companion.exercises.model import Cohort
 from companion.exercises.progress import Progress, table
@@ -50,25 +51,21 @@ def check(id: str, answer: Any, *, cohort: Cohort = None) -> Report:
     return report
 
 
-def hint(id: str, step_number: int | None = None, *, cohort: Cohort = None) -> Hint:
-    """The next hint of an exercise, or the one with this number; after the last one comes the worked solution.
-
-    For a class there is none: its teacher has it.
+def hint(id: str, step: Step = 1, *, cohort: Cohort = None) -> Hint:
+    """A hint of an exercise, or its worked solution, which of a class's question only its teacher has.
 
     Args:
         id: of the exercise.
-        step_number: of the hint, from 1; any number above the last hint's is that of what comes after it.
+        step: the number of the hint, from 1; or ``"solution"``.
         cohort: whose questions these are; the book's when left out.
 
     Raises:
-        ValueError: when there is no such exercise, or the number is not a whole number from 1.
+        ValueError: when there is no such exercise, or no such step.
     """
     exercise = find(id)
-    shown = [r for r in records.read() if (r.exercise, r.cohort, r.event) == (exercise.id, _named(cohort), "hint")]
-    number = following({r.what for r in shown}) if step_number is None else step_number
-    found = step(exercise, cohort, number)
-    records.add(records.Record(exercise.id, _named(cohort), "hint", str(found.number)))
-    return found
+    shown = found(exercise, cohort, step)
+    records.add(records.Record(exercise.id, _named(cohort), "hint", str(shown.step)))
+    return shown
 
 
 def progress(chapter: str | None = None, *, cohort: Cohort = None) -> Progress:

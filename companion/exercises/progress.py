@@ -6,15 +6,20 @@ import html
 from dataclasses import dataclass
 
 from companion.exercises.catalogue import of_chapter
+from companion.exercises.hints import SOLUTION
+from companion.exercises.model import Exercise
 from companion.exercises.records import Record
-from companion.exercises.worked import chapters, order
+from companion.exercises.worked import chapters, key, order
 
 _MARKS = {"passed": "✓", "tried": "✗", "not attempted": "○"}
 
 
 @dataclass(frozen=True)
 class Row:
-    """An exercise and how far it has come: ``passed`` once it has passed; ``slipped`` if its last check did not."""
+    """An exercise and how far it has come: ``passed`` once it has passed; ``slipped`` if its last check did not.
+
+    ``hints`` counts those that were seen; ``solved`` says whether the worked solution was.
+    """
 
     chapter: str
     chapter_title: str
@@ -24,6 +29,7 @@ class Row:
     checks: int
     hints: int
     slipped: bool = False
+    solved: bool = False
 
 
 @dataclass(frozen=True)
@@ -80,13 +86,25 @@ def table(records: list[Record], chapter: str | None = None, cohort: str = "") -
             state = "passed" if "passed" in states else "tried" if "failed" in states else "not attempted"
             slipped = state == "passed" and states[-1] != "passed"
             tried = sum(s != "not attempted" for s in states)
-            hints = len({record.what for record in own if record.event == "hint"})
-            rows.append(Row(name, titles[name], exercise.id, exercise.title, state, tried, hints, slipped))
+            hints, solved = _seen(exercise, cohort, {record.what for record in own if record.event == "hint"})
+            rows.append(Row(name, titles[name], exercise.id, exercise.title, state, tried, hints, slipped, solved))
     return Progress(tuple(rows))
+
+
+def _seen(exercise: Exercise, cohort: str, steps: set[str]) -> tuple[int, bool]:
+    """How many hints are among these steps, and whether the worked solution is, which a class has not.
+
+    In files of earlier versions the solution stands as the number after the last hint's.
+    """
+    if not steps:
+        return 0, False
+    hints = {str(number + 1) for number in range(len(key(exercise, cohort or None).hints))}
+    return len(steps & hints), not cohort and any(step == SOLUTION or step.isdecimal() for step in steps - hints)
 
 
 def _after(row: Row) -> str:
     told = [f"{row.checks} check{'s' * (row.checks != 1)}"] if row.checks else []
     told += [f"{row.hints} hint{'s' * (row.hints != 1)}"] if row.hints else []
+    told += ["solution seen"] if row.solved else []
     told += ["not right at the last check"] if row.slipped else []
     return f" ({', '.join(told)})" if told else ""

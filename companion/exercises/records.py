@@ -15,7 +15,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Record:
-    """One event: a check (``what`` is the report's state) or a hint (``what`` is its number)."""
+    """One event: a check (``what`` is the report's state) or a hint (``what`` is its number, or ``solution``)."""
 
     exercise: str
     cohort: str

@@ -80,8 +80,8 @@ class Unsaid:
     """
 
     state = "passed"
-    exercise = title = text = code = ""
-    number = count = 0
+    exercise = title = text = code = reward = why = then = ""
+    step = count = 0
     cases: tuple[Any, ...] = ()
     findings: tuple[Any, ...] = ()
     rows: tuple[Any, ...] = ()

@@ -71,9 +71,33 @@ def test_every_exercise_has_a_row_chapter_by_chapter():
     assert {r.exercise for r in table([], CHAPTER).rows} == {e.id for e in of_chapter(CHAPTER)}
 
 
-def test_hints_are_counted_once_each():
-    hints = [Record(ID, "", "hint", number) for number in ("1", "2", "1")]
-    assert row(table(hints)).hints == 2 and row(table(hints)).state == "not attempted"
+LAST = len(key(find(ID)).hints)
+
+
+@pytest.mark.parametrize(
+    ("steps", "hints", "solved"),
+    [
+        (("1", "2", "1"), 2, False),
+        (("2",), 1, False),
+        (("solution",), 0, True),
+        (("1", "solution", "solution"), 1, True),
+        ((*map(str, range(1, LAST + 2)),), LAST, True),  # as earlier versions recorded the solution
+        (("1", "x", "", "9" * 5000), 1, True),
+        (("1", "x", "²"), 1, False),
+    ],
+)
+def test_hints_are_counted_once_each_and_the_solution_is_told(steps, hints, solved):
+    found = table([Record(ID, "", "hint", step) for step in steps])
+    assert (row(found).hints, row(found).solved, row(found).state) == (hints, solved, "not attempted")
+    for told in (repr(found), found._repr_html_()):
+        assert ("solution seen" in told) == solved
+        assert (f"{hints} hint{'s' * (hints != 1)}" in told) == (hints > 0)
+
+
+def test_a_class_has_seen_no_solution():
+    ours = [Record(ID, "2027", "hint", step) for step in ("1", str(LAST + 1), "solution")]
+    found = row(table(ours, cohort="2027"))
+    assert (found.hints, found.solved) == (1, False)
 
 
 def test_each_class_has_its_own():

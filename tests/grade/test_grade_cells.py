@@ -20,7 +20,8 @@ assert not [n for n in sys.modules if "catalogue" in n or "judging" in n]
 noted = apart.set_apart()
 import companion, companion.exercises
 from companion.exercises import check, cohort, hint, progress
-said = [check("x", 1), hint("x"), progress(), *(f("y") for f in cohort(2027)), check("x", 2), check(3, 4)]
+said = [check("x", 1, show=True), hint("x", "solution"), progress(), *(f("y") for f in cohort(2027))]
+said += [check("x", 2), check(3, 4)]
 assert all(said) and {s.state for s in said} == {"passed"} and {repr(s) for s in said} == {repr(said[0])}
 assert [said[0].text, said[0].head(), said[0].cases, said[0].diagnosis] == ["", "", (), None]
 assert noted == {"x": 2}, noted

@@ -85,7 +85,7 @@ class Unsaid:
     cases: tuple[Any, ...] = ()
     findings: tuple[Any, ...] = ()
     rows: tuple[Any, ...] = ()
-    diagnosis = None
+    diagnosis = next = None
 
     def head(self) -> str:
         return ""

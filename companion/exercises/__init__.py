@@ -24,7 +24,7 @@ from companion.exercises.hints import step as found
 from companion.exercises.judging import judge, prepare
 from companion.exercises.model import Cohort
 from companion.exercises.progress import Progress, table
-from companion.exercises.report import Report
+from companion.exercises.report import Finding, Report
 from companion.exercises.worked import solution
 
 __all__ = ["check", "cohort", "hint", "progress"]
@@ -47,7 +47,9 @@ def check(id: str, answer: Any, *, cohort: Cohort = None) -> Report:
     if report:  # here and not in judge(): a grader shows none of it
         code, why = solution(exercise, cohort)
         report = replace(report, reward=rubric.key.reward, why=why, code=code if cohort is None else "")
-    records.add(records.Record(exercise.id, _named(cohort), "check", report.state))
+    unwritten = records.add(records.Record(exercise.id, _named(cohort), "check", report.state))
+    if remark := records.to_tell(unwritten):
+        report = replace(report, findings=(*report.findings, Finding("remark", "", remark)))
     return report
 
 

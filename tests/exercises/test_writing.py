@@ -1,7 +1,9 @@
 """Texts with marks become HTML in which formulas are typeset; any text can be printed in any terminal."""
 
 import io
+import os
 import re
+import subprocess
 import sys
 from pathlib import Path
 
@@ -66,6 +68,34 @@ def test_a_stream_that_names_no_encoding_or_an_unknown_one_gets_everything(monke
     assert writable("✓") == "✓"
     monkeypatch.setattr(sys, "stdout", None)
     assert writable("✓") == "✓"
+
+
+PRINTED = """
+import sys
+from companion.exercises import check, cohort, hint, progress
+from companion.exercises.catalogue import exercises, find
+from companion.exercises.worked import key
+for id, exercise in exercises().items():
+    answers = key(exercise)
+    for step in (*range(1, len(answers.hints) + 1), "solution"):
+        print(hint(id, step))
+    for wrong in answers.misconceptions:
+        print(check(id, wrong.wrong))
+    print(check(id, answers.answer), check(id, ...))
+print(check("elman-step", key(find("elman-step"), 2027).answer, cohort=2027))
+print(progress())
+"""
+
+
+def test_everything_can_be_printed_in_a_terminal_of_ascii():
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0", "UNROLLED_PROGRESS": "off"}
+    done = subprocess.run([sys.executable, "-c", PRINTED], cwd=ROOT, env=environment, capture_output=True)
+    assert done.returncode == 0, done.stderr.decode()
+    said = done.stdout.decode("ascii")
+    assert "ok elman-step: passed" in said and "wrong elman-step: not yet right" in said
+    assert (
+        "- elman-step: not attempted" in said and f"{len(exercises())} of {len(exercises())} exercises passed" in said
+    )
 
 
 @given(st.text(st.characters(exclude_categories=())), st.sampled_from(["ascii", "latin-1", "cp1252", "cp437", "utf-8"]))

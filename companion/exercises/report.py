@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import html
 import textwrap
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 from companion.exercises.writing import as_html, writable
 
@@ -47,6 +48,7 @@ class Report:
         findings: what was found, the most telling first.
         reward, why, code: of a pass: a sentence, the worked explanation, and the worked solution, which is told of the
             book's question only. Each is '' where there is none.
+        inputs: the arguments of the first case that went wrong, by name, where they were asked for.
     """
 
     exercise: str
@@ -57,6 +59,7 @@ class Report:
     reward: str = ""
     why: str = ""
     code: str = ""
+    inputs: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     def __bool__(self) -> bool:
         return self.state == "passed"

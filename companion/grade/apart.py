@@ -10,9 +10,9 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from types import ModuleType
+from types import MappingProxyType, ModuleType
 from typing import Any
 
 _EXERCISES = "companion.exercises"
@@ -85,6 +85,7 @@ class Unsaid:
     cases: tuple[Any, ...] = ()
     findings: tuple[Any, ...] = ()
     rows: tuple[Any, ...] = ()
+    inputs: Mapping[str, Any] = MappingProxyType({})
     diagnosis = next = None
 
     def head(self) -> str:

@@ -40,13 +40,12 @@ from notebooks import ROOT, Refusal
 sys.path.insert(0, str(ROOT))
 
 import companion
-from companion.exercises.catalogue import exercises, find, of_chapter
+from companion.exercises.catalogue import INDEX, exercises, find, of_chapter, shown
 from companion.exercises.edits import Solution, parse
 from companion.exercises.model import Cohort, Exercise, options
 from companion.exercises.worked import fill, key, wording
 
 WORKED = ROOT / "companion" / "exercises" / "worked.json"
-INDEX = "index"  # the page that shows how it goes, and has no exercises of its own
 SOLUTION = "solution"  # the tag of cells that students do not get
 MISTAKES = "mistakes"  # and of those that stand in no notebook
 YOURS = "  # your code"
@@ -191,6 +190,21 @@ def _at_headings(cell: NotebookNode) -> list[NotebookNode]:
     first, *others = re.split(r"^(?=## )", cell.source, flags=re.MULTILINE)
     cell.source = first.rstrip()
     return [*([cell] if cell.source else []), *map(_markdown, others)]
+
+
+def read_index(root: Path) -> tuple[list[NotebookNode], Text]:
+    """The cells of the page that shows how it goes, and as a text the exercise with which it does.
+
+    Raises:
+        Refusal: when it has not one exercise cell.
+    """
+    path = root / "exercises" / "text" / f"{INDEX}.md"
+    cells = jupytext.reads(path.read_text(encoding="utf-8"), fmt="md:myst").cells
+    own = tuple(cell for cell in cells if is_exercise(cell) or {SOLUTION, MISTAKES} & set(_tags(cell)))
+    if sum(map(is_exercise, own)) != 1:
+        raise Refusal(f"{INDEX}: one code cell should hold `# solution` … `# end`")
+    (exercise,) = shown().values()
+    return cells, Text(INDEX, "", (), (Section(exercise.id, own),))
 
 
 def title_of(root: Path, chapter: str) -> str:
@@ -362,9 +376,11 @@ def made(root: Path, chapter: str) -> dict[Path, NotebookNode]:
     """What a chapter's text gives, or that of the index, not yet executed: path -> notebook."""
     folder = root / "exercises"
     if chapter == INDEX:
-        cells = jupytext.reads((folder / "text" / f"{INDEX}.md").read_text(encoding="utf-8"), fmt="md:myst").cells
-        same = [_code(c.source, _tags(c)) if c.cell_type == "code" else _markdown(c.source) for c in cells]
-        return {folder / f"{INDEX}.ipynb": _notebook(root, same, INDEX, None, "exercises")}
+        kept = [cell for cell in read_index(root)[0] if not {SOLUTION, MISTAKES} & set(_tags(cell))]
+        made_of = [
+            _code(student_code(c.source), _tags(c)) if c.cell_type == "code" else _markdown(c.source) for c in kept
+        ]
+        return {folder / f"{INDEX}.ipynb": _notebook(root, made_of, INDEX, None, "exercises")}
     text = read(root, chapter)
     return {
         folder / f"{chapter}.ipynb": student_notebook(root, text),
@@ -445,7 +461,8 @@ def _entry(text: Text, section: Section) -> dict[str, object]:
 def worked(root: Path = ROOT) -> str:
     """What companion/exercises/worked.json should hold: the chapters, and each solution with its reason."""
     texts = [read(root, name) for name in chapters_with_exercises(root)]
-    solutions = {section.id: _entry(text, section) for text in texts for section in text.sections}
+    every = [read_index(root)[1], *texts]
+    solutions = {section.id: _entry(text, section) for text in every for section in text.sections}
     if without := sorted(set(exercises()) - set(solutions)):
         raise Refusal(f"these exercises stand in no text: {', '.join(without)}")
     content = {"chapters": {text.chapter: text.title for text in texts}, "solutions": solutions}

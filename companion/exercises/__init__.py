@@ -45,7 +45,7 @@ def check(id: str, answer: Any, *, show: bool = False, cohort: Cohort = None) ->
     Raises:
         ValueError: when there is no such exercise.
     """
-    exercise = find(id)
+    exercise = find(id, cohort)
     rubric = prepare(exercise, cohort)
     made = attempt(answer, rubric.cases)
     report = judge(rubric, made)
@@ -81,7 +81,7 @@ def hint(id: str, step: Step = 1, *, cohort: Cohort = None) -> Hint:
     Raises:
         ValueError: when there is no such exercise, or no such step.
     """
-    exercise = find(id)
+    exercise = find(id, cohort)
     help = found(exercise, cohort, step)
     records.add(records.Record(exercise.id, _named(cohort), "hint", str(help.step)))
     return help

@@ -105,7 +105,7 @@ def test_only_a_pass_is_explained():
 
 def test_an_exercise_without_a_text_has_none(monkeypatch):
     made_up = Exercise("made-up", "chapter", "one", "One", "open", {}, lambda rng: Key(answer=1))
-    monkeypatch.setattr(companion.exercises, "find", lambda id: made_up)
+    monkeypatch.setattr(companion.exercises, "find", lambda id, cohort: made_up)
     assert repr(check("made-up", 1)) == "✓ made-up: passed" and "<details>" not in check("made-up", 1)._repr_html_()
 
 

@@ -86,7 +86,7 @@ def made_up(monkeypatch, answer, *cases, **options):
     """The exercise "made-up" of these cases, and what its check with show=True prints and reports."""
     answers = Key(answer=answer, cases=cases, **options)
     exercise = Exercise("made-up", "chapter", "f", "F", "open", {}, lambda rng: answers)
-    monkeypatch.setattr(companion.exercises, "find", lambda id: exercise)
+    monkeypatch.setattr(companion.exercises, "find", lambda id, cohort: exercise)
 
 
 SIZES = (Case("small", {"x": np.ones((2, 3))}), Case("large", {"x": np.arange(SMALL + 1.0), "w": {"a": np.ones(3)}}))

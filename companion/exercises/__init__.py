@@ -17,11 +17,10 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from companion.exercises import records
+from companion.exercises import hints, records
 from companion.exercises.attempts import Attempt, attempt
 from companion.exercises.catalogue import find
 from companion.exercises.hints import Hint, Step
-from companion.exercises.hints import step as found
 from companion.exercises.judging import Rubric, judge, prepare
 from companion.exercises.model import Cohort
 from companion.exercises.progress import Progress, table
@@ -82,9 +81,9 @@ def hint(id: str, step: Step = 1, *, cohort: Cohort = None) -> Hint:
         ValueError: when there is no such exercise, or no such step.
     """
     exercise = find(id, cohort)
-    help = found(exercise, cohort, step)
-    records.add(records.Record(exercise.id, _named(cohort), "hint", str(help.step)))
-    return help
+    told = hints.at(exercise, cohort, step)
+    records.add(records.Record(exercise.id, _named(cohort), "hint", str(told.step)))
+    return told
 
 
 def progress(chapter: str | None = None, *, cohort: Cohort = None) -> Progress:

@@ -56,22 +56,22 @@ class Hint:
         return f"**{html.escape(self.head())}**\n{code}\n{self.text}\n{then}"
 
 
-def step(exercise: Exercise, cohort: Cohort, wanted: Step) -> Hint:
+def at(exercise: Exercise, cohort: Cohort, step: Step) -> Hint:
     """The hint of this number, or the worked solution.
 
     Raises:
         ValueError: when there is no such step.
     """
     hints = key(exercise, cohort).hints
-    if wanted == SOLUTION:
+    if step == SOLUTION:
         code, why = solution(exercise) if cohort is None else ("", _TEACHERS)
         return Hint(exercise.id, SOLUTION, len(hints), why, code)
-    if type(wanted) is not int or not 1 <= wanted <= len(hints):
+    if type(step) is not int or not 1 <= step <= len(hints):
         steps = ", ".join([*map(str, range(1, len(hints) + 1)), f'"{SOLUTION}"'])
         has = f"{exercise.id} has {len(hints)} hint{'s' * (len(hints) != 1)}"
-        raise ValueError(f"step: expected one of {steps} ({has}), got {wanted!r}")
-    if wanted < len(hints):
-        then = f'hint("{exercise.id}", {wanted + 1}) shows the next.'
+        raise ValueError(f"step: expected one of {steps} ({has}), got {step!r}")
+    if step < len(hints):
+        then = f'hint("{exercise.id}", {step + 1}) shows the next.'
     else:
         then = f'hint("{exercise.id}", "{SOLUTION}") shows the worked solution.' if cohort is None else _TEACHERS
-    return Hint(exercise.id, wanted, len(hints), hints[wanted - 1], then=then)
+    return Hint(exercise.id, step, len(hints), hints[step - 1], then=then)

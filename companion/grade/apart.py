@@ -87,6 +87,7 @@ class Unsaid:
     rows: tuple[Any, ...] = ()
     inputs: Mapping[str, Any] = MappingProxyType({})
     diagnosis = next = None
+    of_class = False
 
     def head(self) -> str:
         return ""

@@ -7,7 +7,7 @@ import pytest
 
 from companion.exercises import check, cohort, hint, records
 from companion.exercises.catalogue import find
-from companion.exercises.hints import SOLUTION, step
+from companion.exercises.hints import SOLUTION, at
 from companion.exercises.model import Exercise, Key
 from companion.exercises.records import Record
 from companion.exercises.worked import key, solution
@@ -58,9 +58,9 @@ def test_what_is_no_step_is_refused_and_not_recorded(wanted):
 
 def test_an_exercise_with_one_hint_has_no_second():
     one = Exercise("one", "chapter", "one", "One", "open", {}, lambda rng: Key(answer=1, hints=("Only this.",)))
-    assert step(one, None, 1).then == 'hint("one", "solution") shows the worked solution.'
+    assert at(one, None, 1).then == 'hint("one", "solution") shows the worked solution.'
     with pytest.raises(ValueError, match=r'expected one of 1, "solution" \(one has 1 hint\), got 2'):
-        step(one, None, 2)
+        at(one, None, 2)
 
 
 def test_an_unknown_exercise_names_the_nearest():

@@ -3,11 +3,15 @@
 import inspect
 import subprocess
 import sys
+from dataclasses import fields
 
 import pytest
 
 from companion.exercises.attempts import attempt
-from companion.grade import cells, code
+from companion.exercises.hints import Hint
+from companion.exercises.progress import Progress
+from companion.exercises.report import Report
+from companion.grade import apart, cells, code
 
 APART = """
 import sys
@@ -36,6 +40,11 @@ for name in ("exercises.catalogue", "exercises.attempts", "grade", "grade.child"
 import companion.bptt.long_lags
 assert attempt.__module__ == "companion.exercises.attempts"
 """
+
+
+def test_what_is_said_while_grading_has_the_attributes_of_what_is_said_else():
+    names = {field.name for said in (Report, Hint, Progress) for field in fields(said)}
+    assert names <= set(dir(apart.Unsaid))
 
 
 @pytest.fixture

@@ -40,13 +40,12 @@ from notebooks import ROOT, Refusal
 sys.path.insert(0, str(ROOT))
 
 import companion
-from companion.exercises.catalogue import exercises, find, of_chapter
+from companion.exercises.catalogue import INDEX, exercises, find, of_chapter, shown
 from companion.exercises.edits import Solution, parse
 from companion.exercises.model import Cohort, Exercise, options
 from companion.exercises.worked import fill, key, wording
 
 WORKED = ROOT / "companion" / "exercises" / "worked.json"
-INDEX = "index"  # the page that shows how it goes, and has no exercises of its own
 SOLUTION = "solution"  # the tag of cells that students do not get
 MISTAKES = "mistakes"  # and of those that stand in no notebook
 YOURS = "  # your code"
@@ -193,6 +192,21 @@ def _at_headings(cell: NotebookNode) -> list[NotebookNode]:
     return [*([cell] if cell.source else []), *map(_markdown, others)]
 
 
+def read_index(root: Path) -> tuple[list[NotebookNode], Text]:
+    """The cells of the page that shows how it goes, and as a text the exercise with which it does.
+
+    Raises:
+        Refusal: when it has not one exercise cell.
+    """
+    path = root / "exercises" / "text" / f"{INDEX}.md"
+    cells = jupytext.reads(path.read_text(encoding="utf-8"), fmt="md:myst").cells
+    own = tuple(cell for cell in cells if is_exercise(cell) or {SOLUTION, MISTAKES} & set(_tags(cell)))
+    if sum(map(is_exercise, own)) != 1:
+        raise Refusal(f"{INDEX}: one code cell should hold `# solution` … `# end`")
+    (exercise,) = shown().values()
+    return cells, Text(INDEX, "", (), (Section(exercise.id, own),))
+
+
 def title_of(root: Path, chapter: str) -> str:
     text = (root / "book" / "text" / f"{chapter}.md").read_text(encoding="utf-8")
     heading = re.search(r"^# (.+)$", text, re.MULTILINE)
@@ -265,7 +279,8 @@ def student_notebook(root: Path, text: Text, cohort: Cohort = None) -> NotebookN
 # Exercises: {text.title}
 
 They belong to the chapter [{text.title}](../book/{text.chapter}.ipynb). {what_to_do(text)}, run the
-cell, then run its check, which says what is wrong. `hint("…")` helps step by step. [How it works](index.ipynb)"""
+cell, then run its check, which says what is wrong. `hint("…")` gives a first hint, `hint("…", 2)` the second.
+[How it works](index.ipynb)"""
     if cohort is not None:
         opening = class_opening(root, text)
     cells = [_markdown(opening), _code(imports(cohort)), *_rendered(text, text.opening, cohort)]
@@ -296,7 +311,7 @@ def class_opening(root: Path, text: Text) -> str:
 They belong to the chapter [{text.title}]({site}book/{text.chapter}.html) of the course *Unrolled*;
 the questions are those of your class. Each exercise has a cell for your code. Where three dots stand, write it there;
 where the exercise gives you code with a fault, mend that code. Run the cell, then run its check, which says what is
-wrong. `hint("…")` helps step by step. [How it works]({site}exercises/index.html)
+wrong. `hint("…")` gives a first hint, `hint("…", 2)` the second. [How it works]({site}exercises/index.html)
 
 **To run it** on Google Colab, run the first cell, which installs the course. On your own machine, with Python 3.11
 or later: `python -m pip install jupyterlab {archive}`.
@@ -361,9 +376,11 @@ def made(root: Path, chapter: str) -> dict[Path, NotebookNode]:
     """What a chapter's text gives, or that of the index, not yet executed: path -> notebook."""
     folder = root / "exercises"
     if chapter == INDEX:
-        cells = jupytext.reads((folder / "text" / f"{INDEX}.md").read_text(encoding="utf-8"), fmt="md:myst").cells
-        same = [_code(c.source, _tags(c)) if c.cell_type == "code" else _markdown(c.source) for c in cells]
-        return {folder / f"{INDEX}.ipynb": _notebook(root, same, INDEX, None, "exercises")}
+        kept = [cell for cell in read_index(root)[0] if not {SOLUTION, MISTAKES} & set(_tags(cell))]
+        made_of = [
+            _code(student_code(c.source), _tags(c)) if c.cell_type == "code" else _markdown(c.source) for c in kept
+        ]
+        return {folder / f"{INDEX}.ipynb": _notebook(root, made_of, INDEX, None, "exercises")}
     text = read(root, chapter)
     return {
         folder / f"{chapter}.ipynb": student_notebook(root, text),
@@ -441,7 +458,8 @@ def _entry(text: Text, section: Section) -> dict[str, object]:
 def worked(root: Path = ROOT) -> str:
     """What companion/exercises/worked.json should hold: the chapters, and each solution with its reason."""
     texts = [read(root, name) for name in chapters_with_exercises(root)]
-    solutions = {section.id: _entry(text, section) for text in texts for section in text.sections}
+    every = [read_index(root)[1], *texts]
+    solutions = {section.id: _entry(text, section) for text in every for section in text.sections}
     if without := sorted(set(exercises()) - set(solutions)):
         raise Refusal(f"these exercises stand in no text: {', '.join(without)}")
     content = {"chapters": {text.chapter: text.title for text in texts}, "solutions": solutions}

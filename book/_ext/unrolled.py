@@ -89,6 +89,11 @@ def keep_local(app: Sphinx, page: str, template: str, context: dict[str, Any], d
     context["script_files"] = scripts
 
 
+def linked_to_pages(page: str) -> str:
+    """The page, on which the next exercise that progress() names is a page, too, where Jupyter has a notebook."""
+    return re.sub(r'(<a class="unrolled-next" href="[\w-]+)\.ipynb"', r'\1.html"', page)
+
+
 def lighten(app: Sphinx, error: Exception | None) -> None:
     """Take out of the built pages what the theme's templates write into them and no reader needs."""
     if error or app.builder.format != "html":
@@ -106,6 +111,7 @@ def lighten(app: Sphinx, error: Exception | None) -> None:
         after = after.replace('<div role="list" class="citation-list">', '<div class="citation-list">')
         # the arrow that opens a section of the contents has no name for who cannot see it
         after = after.replace("<summary><span", '<summary aria-label="Pages of this section"><span')
+        after = linked_to_pages(after)
         if after != before:
             path.write_text(after, encoding="utf-8", newline="\n")
     for path in {*site.glob("_static/scripts/fontawesome.js*"), *site.glob("_static/**/*.map")}:

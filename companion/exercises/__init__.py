@@ -3,7 +3,7 @@
     from companion.exercises import check, hint, progress
 
     check("bptt-dU", dW_xh)   # tries the answer, and diagnoses it
-    hint("bptt-dU")           # the next hint; after the last one, the worked solution (a class has it from its teacher)
+    hint("bptt-dU")           # the first hint; then hint("bptt-dU", 2), and last hint("bptt-dU", "solution")
     progress()                # all exercises and how far you have come
 
 A teacher's class has questions of its own: ``check, hint, progress = cohort(2027)``. Needs NumPy only.
@@ -11,59 +11,79 @@ A teacher's class has questions of its own: ``check, hint, progress = cohort(202
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from companion.exercises import records
-from companion.exercises.attempts import attempt
+from companion.exercises import hints, records
+from companion.exercises.attempts import Attempt, attempt
 from companion.exercises.catalogue import find
-from companion.exercises.hints import Hint, following, step
-from companion.exercises.judging import judge, prepare
+from companion.exercises.hints import Hint, Step
+from companion.exercises.judging import Rubric, judge, prepare
 from companion.exercises.model import Cohort
 from companion.exercises.progress import Progress, table
-from companion.exercises.report import Report
+from companion.exercises.report import Finding, Report
+from companion.exercises.showing import first_wrong, shown
+from companion.exercises.worked import solution
+from companion.exercises.writing import writable
 
 __all__ = ["check", "cohort", "hint", "progress"]
 
 
-def check(id: str, answer: Any, *, cohort: Cohort = None) -> Report:
+def check(id: str, answer: Any, *, show: bool = False, cohort: Cohort = None) -> Report:
     """Try an answer and say what is wrong with it.
 
     Args:
         id: of the exercise, such as ``"bptt-dU"``.
         answer: the function that you wrote, or the value where a value is asked for.
+        show: print the inputs of the first case that went wrong, as code, and the shapes that came of them.
         cohort: whose questions these are; the book's when left out.
 
     Raises:
         ValueError: when there is no such exercise.
     """
-    exercise = find(id)
+    exercise = find(id, cohort)
     rubric = prepare(exercise, cohort)
-    report = judge(rubric, attempt(answer, rubric.cases))
-    records.add(records.Record(exercise.id, _named(cohort), "check", report.state))
+    made = attempt(answer, rubric.cases)
+    report = judge(rubric, made)
+    if report:  # here and not in judge(): a grader shows none of it
+        code, why = solution(exercise, cohort)
+        report = replace(report, reward=rubric.key.reward, why=why, code=code if cohort is None else "")
+    if show and report.state == "failed":
+        report = _shown(rubric, made, report)
+    unwritten = records.add(records.Record(exercise.id, _named(cohort), "check", report.state))
+    if remark := records.to_tell(unwritten):
+        report = replace(report, findings=(*report.findings, Finding("remark", "", remark)))
     return report
 
 
-def hint(id: str, step_number: int | None = None, *, cohort: Cohort = None) -> Hint:
-    """The next hint of an exercise, or the one with this number; after the last one comes the worked solution.
+def _shown(rubric: Rubric, made: Attempt, report: Report) -> Report:
+    """Print the case that went wrong; the report then holds its inputs."""
+    if not rubric.cases:
+        print(f"{rubric.exercise.id} asks for a value: there are no inputs.")
+        return report
+    position = first_wrong(report, made)
+    print(writable(shown(rubric, made, position)))
+    return replace(report, inputs=copy.deepcopy(dict(rubric.cases[position].arguments)))
 
-    For a class there is none: its teacher has it.
+
+def hint(id: str, step: Step = 1, *, cohort: Cohort = None) -> Hint:
+    """A hint of an exercise, or its worked solution, which of a class's question only its teacher has.
 
     Args:
         id: of the exercise.
-        step_number: of the hint, from 1; any number above the last hint's is that of what comes after it.
+        step: the number of the hint, from 1; or ``"solution"``.
         cohort: whose questions these are; the book's when left out.
 
     Raises:
-        ValueError: when there is no such exercise, or the number is not a whole number from 1.
+        ValueError: when there is no such exercise, or no such step.
     """
-    exercise = find(id)
-    shown = [r for r in records.read() if (r.exercise, r.cohort, r.event) == (exercise.id, _named(cohort), "hint")]
-    number = following({r.what for r in shown}) if step_number is None else step_number
-    found = step(exercise, cohort, number)
-    records.add(records.Record(exercise.id, _named(cohort), "hint", str(found.number)))
-    return found
+    exercise = find(id, cohort)
+    told = hints.at(exercise, cohort, step)
+    records.add(records.Record(exercise.id, _named(cohort), "hint", str(told.step)))
+    return told
 
 
 def progress(chapter: str | None = None, *, cohort: Cohort = None) -> Progress:

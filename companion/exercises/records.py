@@ -15,7 +15,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Record:
-    """One event: a check (``what`` is the report's state) or a hint (``what`` is its number)."""
+    """One event: a check (``what`` is the report's state) or a hint (``what`` is its number, or ``solution``)."""
 
     exercise: str
     cohort: str
@@ -24,6 +24,7 @@ class Record:
 
 
 _MEMORY: list[Record] = []  # of this process, where there is no file
+_TOLD: list[Path] = []  # files of which a student knows that they cannot be written
 
 
 def place() -> Path | None:
@@ -41,16 +42,25 @@ def place() -> Path | None:
         return None
 
 
-def add(record: Record) -> None:
-    """Append a record; a file that cannot be written is replaced by memory."""
+def add(record: Record) -> Path | None:
+    """Append a record; a file that cannot be written is replaced by memory, and is returned."""
     path = place()
     try:
         if path is not None:
             _append(path, json.dumps(asdict(record)) + "\n")
-            return
+            return None
     except OSError:
         pass
     _MEMORY.append(record)
+    return path
+
+
+def to_tell(path: Path | None) -> str:
+    """What a student should know about a file that could not be written, the first time."""
+    if path is None or path in _TOLD:
+        return ""
+    _TOLD.append(path)
+    return f"Your progress lasts for this session only: {path} cannot be written."
 
 
 def _append(path: Path, line: str) -> None:

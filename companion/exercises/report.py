@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import html
 import textwrap
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from companion.exercises.writing import as_html, writable
 
 State = Literal["passed", "failed", "not attempted"]
 WIDTH = 88
@@ -43,6 +46,9 @@ class Report:
         state: ``passed``, ``failed`` or ``not attempted``.
         cases: the name of each case, and whether it came out right.
         findings: what was found, the most telling first.
+        reward, why, code: of a pass: a sentence, the worked explanation, and the worked solution, which is told of the
+            book's question only. Each is '' where there is none.
+        inputs: the arguments of the first case that went wrong, by name, where they were asked for.
     """
 
     exercise: str
@@ -50,6 +56,10 @@ class Report:
     state: State
     cases: tuple[tuple[str, bool], ...] = ()
     findings: tuple[Finding, ...] = ()
+    reward: str = ""
+    why: str = ""
+    code: str = ""
+    inputs: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     def __bool__(self) -> bool:
         return self.state == "passed"
@@ -81,7 +91,9 @@ class Report:
         for finding in self.findings:
             lines += textwrap.wrap(finding.title, WIDTH, initial_indent="  ", subsequent_indent="  ")
             lines += textwrap.wrap(finding.text, WIDTH, initial_indent="    ", subsequent_indent="    ")
-        return "\n".join(lines)
+        lines += textwrap.wrap(self.reward, WIDTH, initial_indent="  ", subsequent_indent="  ")
+        lines += [f'  Why this is right: hint("{self.exercise}", "solution")'] if self.code else []
+        return writable("\n".join(lines))
 
     def _repr_html_(self) -> str:
         colour = _COLOURS[self.state]
@@ -97,8 +109,16 @@ class Report:
             f'<div class="unrolled-check" style="border-left:.3em solid {colour};padding:.3em .9em;margin:.3em 0;'
             'background:transparent;color:inherit;font-family:inherit;max-width:46em">'
             f"<div>{_MARKS[self.state]} <strong>{html.escape(self.title)}</strong>: {html.escape(self.head())}</div>"
-            f"{cases}{rows}</div>"
+            f"{cases}{rows}{self._explained()}</div>"
         )
+
+    def _explained(self) -> str:
+        """What a pass is rewarded with, the explanation folded."""
+        reward = f'<div style="margin-top:.4em">{as_html(self.reward)}</div>' if self.reward else ""
+        code = f'<pre style="white-space:pre-wrap"><code>{html.escape(self.code)}</code></pre>' if self.code else ""
+        if not self.why + code:
+            return reward
+        return f"{reward}<details><summary>Why this is right</summary>{as_html(self.why)}{code}</details>"
 
 
 def capital(text: str) -> str:

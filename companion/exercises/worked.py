@@ -122,8 +122,8 @@ def cells(exercise: Exercise, words: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def solution(exercise: Exercise, cohort: Cohort = None) -> tuple[str, str]:
-    """The code of the worked solution, and why it is right, for a cohort's question."""
-    entry = _stored()["solutions"][exercise.id]
+    """The code of the worked solution, and why it is right, for a cohort's question; '' where no text has them."""
+    entry = _stored()["solutions"].get(exercise.id, {"code": "", "why": ""})
     words = wording(key(exercise, cohort), options(exercise, cohort))
     return fill(entry["code"], words), fill(entry["why"], words)
 

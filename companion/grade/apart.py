@@ -10,9 +10,9 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from types import ModuleType
+from types import MappingProxyType, ModuleType
 from typing import Any
 
 _EXERCISES = "companion.exercises"
@@ -80,12 +80,14 @@ class Unsaid:
     """
 
     state = "passed"
-    exercise = title = text = code = ""
-    number = count = 0
+    exercise = title = text = code = reward = why = then = ""
+    step = count = 0
     cases: tuple[Any, ...] = ()
     findings: tuple[Any, ...] = ()
     rows: tuple[Any, ...] = ()
-    diagnosis = None
+    inputs: Mapping[str, Any] = MappingProxyType({})
+    diagnosis = next = None
+    of_class = False
 
     def head(self) -> str:
         return ""

@@ -63,10 +63,10 @@ stopped = check(ID, endless)
 assert stopped.findings[0].kind == "time", stopped
 assert time.monotonic() - start < 5
 assert check(ID, ...).state == "not attempted"
-assert hint(ID).number == 1 and hint(ID).number == 2 and hint(ID, 99).code
+assert hint(ID).step == 1 and hint(ID, 2).step == 2 and hint(ID, "solution").code
 assert not check(ID, answers.answer, cohort=3)
 states = {row.exercise: (row.state, row.hints) for row in progress().rows}
-assert states[ID] == ("passed", 3) and {state for state, _ in states.values()} == {"passed", "not attempted"}
+assert states[ID] == ("passed", 2) and {state for state, _ in states.values()} == {"passed", "not attempted"}
 assert open("unrolled-progress.jsonl").read().count("\\n") == 8
 print("worked")
 """
@@ -97,7 +97,7 @@ def test_numpy_and_pythons_own_modules_are_all_that_is_imported(tmp_path):
         "import sys\nbefore = set(sys.modules)\n"  # what this environment imports at its start is not meant
         "from companion.exercises import check, hint, progress\n"
         "from companion.exercises.catalogue import exercises\n"
-        "exercises(), hint('bptt-dU', 99), progress(), repr(check('bptt-dU', lambda *a: a[0]))\n"
+        "exercises(), hint('bptt-dU', 'solution'), progress(), repr(check('bptt-dU', lambda *a: a[0]))\n"
         "loaded = [n for n in set(sys.modules) - before if getattr(sys.modules[n], '__file__', None)]\n"
         "names = {name.split('.')[0] for name in loaded}\n"
         "print(*sorted(names - set(sys.stdlib_module_names)))\n"

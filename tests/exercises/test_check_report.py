@@ -1,14 +1,19 @@
 """A report is the same every time, holds no markup of a student's, and is true only for a right answer."""
 
+import html
 import html.parser
 import re
 
 import pytest
 
+import companion.exercises
+from companion.exercises import check, cohort
 from companion.exercises.attempts import attempt
+from companion.exercises.catalogue import exercises, find
 from companion.exercises.judging import judge, prepare
 from companion.exercises.model import Case, Exercise, Key
 from companion.exercises.report import WIDTH, Finding, Report, capital
+from companion.exercises.worked import key, solution
 
 CASES = (("T = 1", True), ("a longer sequence", False), ("B = 1", False))
 FINDINGS = (Finding("misconception", "Transposed", "Look at the rows."), Finding("difference", "First difference", "x"))
@@ -16,6 +21,8 @@ FAILED = Report("bptt-dU", "The gradient", "failed", CASES, FINDINGS)
 PASSED = Report("bptt-dU", "The gradient", "passed", (("T = 1", True), ("B = 1", True)))
 UNTOUCHED = Report("bptt-dU", "The gradient", "not attempted", (), (Finding("remark", "", "Nothing yet."),))
 every_report = pytest.mark.parametrize("report", [FAILED, PASSED, UNTOUCHED], ids=lambda r: r.state)
+REWARDED = Report("bptt-dU", "The gradient", "passed", reward="Well *done*.", why="Since $a < b$.", code="a = b < c\n")
+TAUGHT = next(exercise for exercise in exercises().values() if key(exercise).reward)
 
 
 class Reader(html.parser.HTMLParser):
@@ -58,6 +65,55 @@ def test_a_passed_one_and_an_untouched_one_as_text():
     assert repr(PASSED) == "✓ bptt-dU: passed (2 of 2 cases)"
     assert repr(UNTOUCHED) == "○ bptt-dU: not attempted\n    Nothing yet."
     assert repr(Report("a", "b", "passed", (("the value", True),))) == "✓ a: passed"
+
+
+def test_a_pass_as_text_has_its_reward_and_where_the_explanation_is():
+    assert repr(REWARDED) == ('✓ bptt-dU: passed\n  Well *done*.\n  Why this is right: hint("bptt-dU", "solution")')
+    assert repr(Report("a", "b", "passed", reward="Good.", why="Since.")) == "✓ a: passed\n  Good."
+
+
+def test_a_pass_in_a_notebook_has_its_reward_and_the_explanation_folded():
+    page = Reader(REWARDED._repr_html_())
+    assert {"details", "summary", "pre", "code", "em"} <= set(page.tags)
+    shown, _, folded = REWARDED._repr_html_().partition("<details>")
+    assert "Well <em>done</em>." in shown and "Since" not in shown and "a = b" not in shown
+    assert r"Since \(a < b\)." in page.text and "a = b < c" in page.text and "Why this is right" in page.text
+    assert folded.count("</details>") == 1 and " open" not in folded
+    for short in (PASSED, Report("a", "b", "passed", reward="Good.")):
+        assert "<details>" not in short._repr_html_()
+
+
+def test_a_pass_is_rewarded_and_explained_in_the_words_of_the_question():
+    report = check(TAUGHT.id, key(TAUGHT).answer)
+    code, why = solution(TAUGHT)
+    assert (report.reward, report.code, report.why) == (key(TAUGHT).reward, code, why) and code and why
+    assert report.reward in repr(report).replace("\n ", "") and why not in repr(report)
+
+
+def test_a_class_gets_the_explanation_of_its_question_without_the_code():
+    report = cohort(2027)[0](TAUGHT.id, key(TAUGHT, 2027).answer)
+    code, why = solution(TAUGHT, 2027)
+    assert (report.reward, report.code, report.why) == (key(TAUGHT, 2027).reward, "", why)
+    assert code not in html.unescape(report._repr_html_()) and "solution" not in repr(report)
+
+
+def test_only_a_pass_is_explained():
+    for answer in (..., key(TAUGHT).misconceptions[0].wrong):
+        report = check(TAUGHT.id, answer)
+        assert not report and (report.reward, report.why, report.code) == ("", "", "")
+
+
+def test_an_exercise_without_a_text_has_none(monkeypatch):
+    made_up = Exercise("made-up", "chapter", "one", "One", "open", {}, lambda rng: Key(answer=1))
+    monkeypatch.setattr(companion.exercises, "find", lambda id, cohort: made_up)
+    assert repr(check("made-up", 1)) == "✓ made-up: passed" and "<details>" not in check("made-up", 1)._repr_html_()
+
+
+def test_a_judge_alone_explains_nothing():
+    """So a grader has none of it to show."""
+    rubric = prepare(find(TAUGHT.id), 2027, "grade")
+    report = judge(rubric, attempt(rubric.key.answer, rubric.cases))
+    assert report and (report.reward, report.why, report.code) == ("", "", "")
 
 
 def test_a_right_result_that_failed_for_another_reason_does_not_count_as_wrong():

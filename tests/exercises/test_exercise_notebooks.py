@@ -70,6 +70,37 @@ def repaired(x):
 It should *grow*.
 """
 
+INDEX = """\
+# How it goes
+
+```{code-cell}
+def running_mean(x):
+    # solution
+    return x
+    # end
+```
+
++++ {"tags": ["solution"]}
+
+It is not.
+
++++ {"tags": ["mistakes"]}
+
+hint: Think.
+all is lost: `return x` => `return 0 * x`
+    Look again.
+
++++
+
+Then it is checked.
+
+```{code-cell}
+:tags: [nbval-ignore-output]
+
+check("running-mean", running_mean)
+```
+"""
+
 
 def _times(rng, factor):
     wrong = (Misconception("added", "Look at the sign.", lambda x: factor + x),)
@@ -97,6 +128,7 @@ def book(tmp_path, monkeypatch):
         "---\nx: 1\n---\n# A small *chapter*\n\nText.\n", encoding="utf-8"
     )
     (tmp_path / "exercises" / "text" / "small.md").write_text(TEXT, encoding="utf-8")
+    (tmp_path / "exercises" / "text" / "index.md").write_text(INDEX, encoding="utf-8")
     (tmp_path / "_config.yml").write_text(
         "repository:\n  url: https://github.com/someone/course\n  branch: trunk\n", encoding="utf-8"
     )
@@ -323,9 +355,40 @@ def test_chapters_are_in_the_order_of_the_book_and_strange_ones_are_refused(book
 def test_the_worked_solutions_keep_their_places(book):
     content = json.loads(tool.worked(book))
     assert content["chapters"] == {"small": "A small *chapter*"}
-    assert list(content["solutions"]) == ["times", "repaired"]
+    assert list(content["solutions"]) == ["running-mean", "times", "repaired"]
     assert "factor = «factor»" in content["solutions"]["times"]["code"]
     assert content["solutions"]["repaired"]["why"] == "It should *grow*."
+
+
+# --- the page that shows how it goes
+
+
+def test_the_index_has_its_exercise_as_students_get_it_and_no_solution(book):
+    ((path, notebook),) = tool.made(book, "index").items()
+    assert path == book / "exercises" / "index.ipynb"
+    assert sources(notebook)[1:] == [
+        "# How it goes",
+        "def running_mean(x):\n    return ...  # your code",
+        "Then it is checked.",
+        'check("running-mean", running_mean)',
+    ]
+    assert notebook.cells[-1].metadata.tags == ["nbval-ignore-output"]
+
+
+def test_the_exercise_of_the_index_is_stored_and_its_page_is_no_chapter(book):
+    content = json.loads(tool.worked(book))
+    assert list(content["chapters"]) == ["small"]
+    entry = content["solutions"]["running-mean"]
+    assert entry["code"] == "def running_mean(x):\n    return x" and entry["why"] == "It is not."
+    assert entry["mistakes"].startswith("hint: Think.") and entry["given"] == []
+
+
+@pytest.mark.parametrize("old", ["    # solution\n    return x\n    # end\n", "    return x\n"])
+def test_an_index_that_does_not_fit_is_refused(book, old):
+    path = book / "exercises" / "text" / "index.md"
+    path.write_text(INDEX.replace(old, "    pass\n"), encoding="utf-8")
+    with pytest.raises(tool.Refusal, match="index"):
+        tool.worked(book)
 
 
 def test_an_exercise_in_no_text_is_refused(book, monkeypatch):

@@ -1,21 +1,20 @@
-"""Hints come one at a time, go on after a restart, and end in the worked solution, except for a class."""
+"""A hint is the same at every call, says what comes next, and the solution is shown to whoever asks for it by name."""
 
-import subprocess
-import sys
-from pathlib import Path
+import re
 
 import numpy as np
 import pytest
 
 from companion.exercises import check, cohort, hint, records
 from companion.exercises.catalogue import find
-from companion.exercises.hints import Hint, following
+from companion.exercises.hints import SOLUTION, at
+from companion.exercises.model import Exercise, Key
 from companion.exercises.records import Record
 from companion.exercises.worked import key, solution
 
-ROOT = Path(__file__).resolve().parents[2]
 ID = "bptt-dU"
 HINTS = key(find(ID)).hints
+LAST = len(HINTS)
 
 
 @pytest.fixture(autouse=True)
@@ -24,41 +23,44 @@ def file(tmp_path, monkeypatch):
     monkeypatch.setattr(records, "_MEMORY", [])
 
 
-def test_hints_come_in_turn_and_then_the_solution_which_stays():
-    shown = [hint(ID) for _ in range(len(HINTS) + 2)]
-    assert [step.text for step in shown[: len(HINTS)]] == list(HINTS)
-    assert [step.number for step in shown[:-1]] == list(range(1, len(HINTS) + 2))
-    assert all(not step.code for step in shown[: len(HINTS)])
-    assert shown[-2].code and shown[-1] == shown[-2]
+def test_a_cell_shows_the_same_at_every_run():
+    for wanted in (*range(1, LAST + 1), SOLUTION):
+        assert hint(ID, wanted) == hint(ID, wanted)
+    assert hint(ID) == hint(ID) == hint(ID, 1)
 
 
-def test_they_go_on_after_a_restart():
-    hint(ID)
-    program = f"from companion.exercises import hint; print(hint({ID!r}).number)"
-    run = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, encoding="utf-8", check=True)
-    assert run.stdout.strip() == "2"
-    assert hint(ID).number == 3
+def test_each_number_has_its_hint_and_only_the_solutions_name_shows_it():
+    assert [hint(ID, number).text for number in range(1, LAST + 1)] == list(HINTS)
+    assert not any(hint(ID, number).code for number in range(1, LAST + 1))
+    code, why = solution(find(ID))
+    assert (hint(ID, "solution").code, hint(ID, "solution").text) == (code, why)
 
 
-def test_a_number_shows_that_hint_and_the_next_is_the_first_not_seen():
-    assert hint(ID, 2).text == HINTS[1]
-    assert hint(ID).number == 1
-    assert hint(ID).number == 3
-    assert hint(ID, 1).number == 1
-    assert hint(ID).number == 4
-    last = hint(ID, 99)
-    assert last.code and last.number == len(HINTS) + 1
+def test_each_says_what_comes_next():
+    thens = [hint(ID, number).then for number in range(1, LAST + 1)]
+    assert thens[:-1] == [f'hint("{ID}", {number}) shows the next.' for number in range(2, LAST + 1)]
+    assert thens[-1] == f'hint("{ID}", "solution") shows the worked solution.'
+    assert hint(ID, "solution").then == ""
+    for number, then in enumerate(thens, start=1):
+        assert repr(hint(ID, number)).endswith(f"\n  {then}")
+        assert hint(ID, number)._repr_markdown_().endswith(f"\n\n{then}\n")
 
 
-@pytest.mark.parametrize("number", [0, -1, 1.5, "2"])
-def test_a_number_that_is_none(number):
-    with pytest.raises(ValueError, match=f"step_number: expected a whole number from 1, got {number!r}"):
-        hint(ID, number)
+@pytest.mark.parametrize("wanted", [True, False, None, 0, -1, 1.5, 1.0, "2", "solutions", "", LAST + 1, 99])
+def test_what_is_no_step_is_refused_and_not_recorded(wanted):
+    steps = ", ".join(map(str, range(1, LAST + 1)))
+    told = f'step: expected one of {steps}, "solution" ({ID} has {LAST} hints), got {wanted!r}'
+    for ask in (hint, cohort(2027)[1]):
+        with pytest.raises(ValueError, match=f"^{re.escape(told)}$"):
+            ask(ID, wanted)
     assert records.read() == [], "nothing was shown"
 
 
-def test_the_first_that_was_not_shown():
-    assert following(()) == 1 and following({"1", "2"}) == 3 and following({"2", "9" * 5000, "x"}) == 1
+def test_an_exercise_with_one_hint_has_no_second():
+    one = Exercise("one", "chapter", "one", "One", "open", {}, lambda rng: Key(answer=1, hints=("Only this.",)))
+    assert at(one, None, 1).then == 'hint("one", "solution") shows the worked solution.'
+    with pytest.raises(ValueError, match=r'expected one of 1, "solution" \(one has 1 hint\), got 2'):
+        at(one, None, 2)
 
 
 def test_an_unknown_exercise_names_the_nearest():
@@ -76,7 +78,7 @@ def defined(code):
 
 def test_the_solution_of_a_class_passes_its_own_check_only():
     check_2027, _, _ = cohort(2027)
-    mine, books = solution(find(ID), "2027")[0], hint(ID, 99).code
+    mine, books = solution(find(ID), "2027")[0], hint(ID, "solution").code
     assert check_2027(ID, defined(mine)) and check(ID, defined(books))
     assert not check_2027(ID, defined(books)) and not check(ID, defined(mine))
 
@@ -84,32 +86,29 @@ def test_the_solution_of_a_class_passes_its_own_check_only():
 def test_a_class_gets_its_solution_from_its_teacher():
     _, hint_2027, _ = cohort(2027)
     code, why = solution(find(ID), "2027")
-    shown = [hint_2027(ID) for _ in range(len(HINTS) + 2)]
-    assert shown[-1] == shown[-2] == hint_2027(ID, 99)
-    assert (shown[-1].number, shown[-1].code) == (len(HINTS) + 1, "")
-    for step in shown:
-        for told in (repr(step), step._repr_markdown_()):
-            assert code not in told and why not in told and "comes next" not in told
-    assert f"Hint {len(HINTS)} of {len(HINTS)} (the last one)" in repr(shown[-3])
-    assert repr(shown[-1]) == f"{ID}: That was the last hint\n  Your teacher has the worked solution."
+    shown = [hint_2027(ID, wanted) for wanted in (*range(1, LAST + 1), "solution")]
+    for told in shown:
+        assert told.code == ""
+        for text in (repr(told), told._repr_markdown_()):
+            assert code not in text and why not in text and '"solution"' not in text
+    assert shown[-2].then == shown[-1].text == "Your teacher has the worked solution."
+    assert repr(shown[-1]) == f"{ID}: The worked solution\n  Your teacher has the worked solution."
 
 
-def test_a_class_counts_its_own_hints():
+def test_what_was_shown_is_recorded():
     _, hint_2027, _ = cohort("2027")
-    assert [hint(ID).number, hint(ID).number, hint_2027(ID).number, hint(ID).number] == [1, 2, 1, 3]
-    assert records.read()[2] == Record(ID, "2027", "hint", "1")
+    hint(ID, 2), hint_2027(ID), hint(ID, "solution")
+    assert records.read() == [
+        Record(ID, "", "hint", "2"),
+        Record(ID, "2027", "hint", "1"),
+        Record(ID, "", "hint", "solution"),
+    ]
 
 
 def test_as_text_and_markdown():
-    first, last = hint(ID, 1), hint(ID, 99)
-    assert repr(first).startswith(f"{ID}: Hint 1 of {len(HINTS)}")
+    first, last = hint(ID), hint(ID, "solution")
+    assert repr(first).startswith(f"{ID}: Hint 1 of {LAST}\n")
     assert max(map(len, repr(first).splitlines())) <= 88
-    assert "The worked solution" in repr(last) and "    def dW_xh" in repr(last)
+    assert repr(last).startswith(f"{ID}: The worked solution\n") and "    def dW_xh" in repr(last)
     assert f"```python\n{last.code}\n```" in last._repr_markdown_() and last.text in last._repr_markdown_()
-    assert first._repr_markdown_().startswith(f"**Hint 1 of {len(HINTS)}") and "```" not in first._repr_markdown_()
-
-
-def test_the_last_hint_says_what_comes_next():
-    assert Hint("a", 2, 2, "text").head() == "Hint 2 of 2 (the worked solution comes next)"
-    assert "solution" not in Hint("a", 1, 2, "text").head()
-    assert Hint("a", 1, 1, "text").head() == "Hint 1 of 1 (the worked solution comes next)"
+    assert first._repr_markdown_().startswith(f"**Hint 1 of {LAST}**") and "```" not in first._repr_markdown_()

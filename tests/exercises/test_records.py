@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from companion.exercises import check, progress, records
+from companion.exercises import check, hint, progress, records
+from companion.exercises.catalogue import find
 from companion.exercises.records import Record, add, read
+from companion.exercises.worked import key
 
 ROOT = Path(__file__).resolve().parents[2]
 ONE = Record("bptt-dU", "", "check", "passed")
@@ -20,6 +22,7 @@ TWO = Record("bptt-dU", "2027", "hint", "1")
 @pytest.fixture(autouse=True)
 def nothing_in_memory(monkeypatch):
     monkeypatch.setattr(records, "_MEMORY", [])
+    monkeypatch.setattr(records, "_TOLD", [])
 
 
 @pytest.fixture
@@ -126,6 +129,25 @@ def test_what_cannot_be_written_is_kept_in_memory(tmp_path, monkeypatch, how):
     add(TWO)
     assert read() == [ONE, TWO]
     assert not list(tmp_path.rglob("*.jsonl"))
+
+
+def test_a_student_learns_once_that_nothing_is_kept(tmp_path, monkeypatch):
+    path = tmp_path / "file" / "progress.jsonl"
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("UNROLLED_PROGRESS", str(path))
+    hint("bptt-dU")
+    told = f"Your progress lasts for this session only: {path} cannot be written."
+    first, second = check("bptt-dU", ...), check("bptt-dU", ...)
+    assert first.findings[-1].text == told and first.findings[:-1] == second.findings
+    assert "".join(told.split()) in "".join(repr(first).split()) and told in first._repr_html_()
+    passed = check("bptt-dU", key(find("bptt-dU")).answer)
+    assert passed and passed.findings == ()
+
+
+@pytest.mark.parametrize("place", ["off", "writable"])
+def test_where_all_is_well_nothing_is_told(tmp_path, monkeypatch, place):
+    monkeypatch.setenv("UNROLLED_PROGRESS", "off" if place == "off" else str(tmp_path / "progress.jsonl"))
+    assert "session" not in repr(check("bptt-dU", ...))
 
 
 def test_off_keeps_records_in_memory(monkeypatch):

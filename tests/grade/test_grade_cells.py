@@ -3,11 +3,15 @@
 import inspect
 import subprocess
 import sys
+from dataclasses import fields
 
 import pytest
 
 from companion.exercises.attempts import attempt
-from companion.grade import cells, code
+from companion.exercises.hints import Hint
+from companion.exercises.progress import Progress
+from companion.exercises.report import Report
+from companion.grade import apart, cells, code
 
 APART = """
 import sys
@@ -20,7 +24,8 @@ assert not [n for n in sys.modules if "catalogue" in n or "judging" in n]
 noted = apart.set_apart()
 import companion, companion.exercises
 from companion.exercises import check, cohort, hint, progress
-said = [check("x", 1), hint("x"), progress(), *(f("y") for f in cohort(2027)), check("x", 2), check(3, 4)]
+said = [check("x", 1, show=True), hint("x", "solution"), progress(), *(f("y") for f in cohort(2027))]
+said += [check("x", 2), check(3, 4)]
 assert all(said) and {s.state for s in said} == {"passed"} and {repr(s) for s in said} == {repr(said[0])}
 assert [said[0].text, said[0].head(), said[0].cases, said[0].diagnosis] == ["", "", (), None]
 assert noted == {"x": 2}, noted
@@ -35,6 +40,11 @@ for name in ("exercises.catalogue", "exercises.attempts", "grade", "grade.child"
 import companion.bptt.long_lags
 assert attempt.__module__ == "companion.exercises.attempts"
 """
+
+
+def test_what_is_said_while_grading_has_the_attributes_of_what_is_said_else():
+    names = {field.name for said in (Report, Hint, Progress) for field in fields(said)}
+    assert names <= set(dir(apart.Unsaid))
 
 
 @pytest.fixture

@@ -190,5 +190,8 @@ def test_an_exercise_is_done_wrong_and_then_right(chromium, lab):
     result.get_by_text("W_hh is transposed").wait_for(timeout=30_000)
     answer(STEP.format(".T"))
     result.get_by_text("passed (5 of 5 cases)").wait_for(timeout=30_000)
+    assert not result.locator("pre").is_visible(), "why it is right is folded"
+    result.get_by_text("Why this is right").click()
+    result.locator("details .math mjx-container").first.wait_for(timeout=30_000)
     assert page.locator(".jp-mod-dirty").count() > 0  # as the title says now: work that is not yet saved
     context.close()

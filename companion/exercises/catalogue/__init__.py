@@ -1,4 +1,7 @@
-"""All exercises: a package for each chapter, named after it, with a module for each exercise, named after its id."""
+"""All exercises: a package for each chapter, named after it, with a module for each exercise, named after its id.
+
+The module ``index`` has what the first page shows how it goes with: it can be found, and is none of the exercises.
+"""
 
 from __future__ import annotations
 
@@ -8,15 +11,17 @@ import pkgutil
 from collections.abc import Iterator
 from functools import cache
 
-from companion.exercises.model import Exercise
+from companion.exercises.model import Cohort, Exercise
 from companion.exercises.worked import order
+
+INDEX = "index"
 
 
 @cache
 def exercises() -> dict[str, Exercise]:
     """Every exercise by its id: chapters in the order of their names, exercises in that of the notebooks."""
     found: dict[str, Exercise] = {}
-    for chapter in sorted(info.name for info in pkgutil.iter_modules(__path__)):
+    for chapter in sorted({info.name for info in pkgutil.iter_modules(__path__)} - {INDEX}):
         for exercise in order(_in_package(chapter)):
             if exercise.id in found:
                 raise ValueError(f"two exercises have the id {exercise.id!r}")
@@ -24,9 +29,15 @@ def exercises() -> dict[str, Exercise]:
     return found
 
 
-def find(id: str) -> Exercise:
-    """The exercise with this id; a ValueError names those that look like it."""
-    known = exercises()
+@cache
+def shown() -> dict[str, Exercise]:
+    """What the first page shows, by its id."""
+    return {exercise.id: exercise for exercise in _in_package(INDEX)}
+
+
+def find(id: str, cohort: Cohort = None) -> Exercise:
+    """The exercise with this id, or what the book's first page shows; a ValueError names those that look like it."""
+    known = exercises() | (shown() if cohort is None else {})
     if id not in known:
         folded = {name.lower(): name for name in known}
         near = [folded[name] for name in difflib.get_close_matches(str(id).lower(), folded, n=3, cutoff=0.4)]

@@ -201,11 +201,8 @@ def _make_of(W: np.ndarray, slope: float) -> str:
     stretch = square**0.5
     if not np.allclose(gram, square * np.eye(H), rtol=0, atol=1e-9 * square):
         return "has entries within ±1/√H" if size <= H**-0.5 else f"does not keep lengths{signs}"
-    if np.isclose(stretch, 1):
-        return f"keeps lengths{signs}"
-    if np.isclose(stretch, slope):
-        return f"multiplies by the slope{signs}"
-    if np.isclose(stretch * slope, 1):
-        return f"{_DIVIDES}{signs}"
+    for length, told in ((1, "keeps lengths"), (slope, "multiplies by the slope"), (1 / slope, _DIVIDES)):
+        if np.isclose(stretch, length):
+            return told + signs
     change = "grow" if stretch * slope > 1 else "shrink a little" if stretch * slope > 0.85 else "shrink"
     return f"lets lengths {change}{signs}"

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from companion.exercises.activations import written  # noqa: F401
 from companion.exercises.edits import Edit
 from companion.exercises.inputs import normal
 from companion.exercises.model import Case, Misconception
@@ -94,29 +93,6 @@ def exchanges(order: str, joined: bool = False) -> tuple[Misconception, ...]:
         Misconception(
             f"{GATES[one]} and {GATES[other]} exchanged", hint, Edit(options={"order": exchanged(order, one, other)})
         )
-        for one, other in itertools.combinations(sorted(order, key=list(GATES).index), 2)
-    )
-
-
-def old_exchanges(
-    order: str, wrong: Callable[[str], Callable[..., Any]], joined: bool = False
-) -> tuple[Misconception, ...]:
-    """For any two gates of an order, the misconception that takes one for the other.
-
-    Args:
-        order: of the gates, as it is asked for.
-        wrong: what is handed in by someone who has the gates in this order.
-        joined: whether the gates are put together in this order, and not cut.
-    """
-    hint = (
-        f"Either the parts are joined in another order than {listed(order)}, or one of the two is computed as if it "
-        "were the other."
-        if joined
-        else f"Either the parts are cut in another order than {listed(order)}, or the equations use the one where the "
-        "other belongs."
-    )
-    return tuple(
-        Misconception(f"{GATES[one]} and {GATES[other]} exchanged", hint, wrong(exchanged(order, one, other)))
         for one, other in itertools.combinations(sorted(order, key=list(GATES).index), 2)
     )
 

@@ -132,17 +132,6 @@ def exercise(
     return of
 
 
-def old_exercise(
-    id: str, *, chapter: str, name: str, title: str, kind: Kind, ask: Mapping[str, Sequence[Any] | Drawn]
-) -> Callable[[Callable[..., Key]], Exercise]:
-    """Make an exercise of the function below that returns its key."""
-
-    def of(build: Callable[..., Key]) -> Exercise:
-        return Exercise(id, chapter, name, title, kind, ask, build)
-
-    return of
-
-
 def options(exercise: Exercise, cohort: Cohort = None) -> dict[str, Any]:
     """What is asked of a cohort: at least one option is not the book's, and no drawn number is; the book's for None."""
     rng = generator(exercise.id, cohort, "options")

@@ -45,18 +45,6 @@ TOTALS = (
 )
 
 
-def old_other_totals(total: Total, gradient_of: Callable[[Total], Callable]) -> tuple[Misconception, ...]:
-    """The mistakes of dividing the gradient by something else than ``total`` says."""
-    hint = (
-        f"L is {total.words}, and nothing divides it. Where do you divide, or take a mean?"
-        if total is TOTALS[0]
-        else f"Look at the factor in front of the sums: L is {total.words}. What does that factor do to a gradient?"
-    )
-    return tuple(
-        Misconception(f"as if L were {other.words}", hint, gradient_of(other)) for other in TOTALS if other is not total
-    )
-
-
 def other_totals(total: Total) -> tuple[Misconception, ...]:
     """The mistakes of dividing the gradient by something else than ``total`` says, where that is an option."""
     hint = (

@@ -1,4 +1,4 @@
-"""All exercises: a package for each chapter, named after it, with a module for each exercise, named after its id.
+"""All exercises: a module for each chapter, named after it.
 
 The module ``index`` has what the first page shows how it goes with: it can be found, and is none of the exercises.
 """
@@ -8,7 +8,6 @@ from __future__ import annotations
 import difflib
 import importlib
 import pkgutil
-from collections.abc import Iterator
 from functools import cache
 
 from companion.exercises.model import Cohort, Exercise
@@ -22,7 +21,7 @@ def exercises() -> dict[str, Exercise]:
     """Every exercise by its id: chapters in the order of their names, exercises in that of the notebooks."""
     found: dict[str, Exercise] = {}
     for chapter in sorted({info.name for info in pkgutil.iter_modules(__path__)} - {INDEX}):
-        for exercise in order(_in_package(chapter)):
+        for exercise in order(_in_module(chapter)):
             if exercise.id in found:
                 raise ValueError(f"two exercises have the id {exercise.id!r}")
             found[exercise.id] = exercise
@@ -32,7 +31,7 @@ def exercises() -> dict[str, Exercise]:
 @cache
 def shown() -> dict[str, Exercise]:
     """What the first page shows, by its id."""
-    return {exercise.id: exercise for exercise in _in_package(INDEX)}
+    return {exercise.id: exercise for exercise in _in_module(INDEX)}
 
 
 def find(id: str, cohort: Cohort = None) -> Exercise:
@@ -50,10 +49,7 @@ def of_chapter(chapter: str) -> list[Exercise]:
     return [exercise for exercise in exercises().values() if exercise.chapter == chapter]
 
 
-def _in_package(chapter: str) -> Iterator[Exercise]:
+def _in_module(chapter: str) -> list[Exercise]:
     """What the module of a chapter defines."""
     module = importlib.import_module(f"{__name__}.{chapter}")
-    for info in pkgutil.iter_modules(getattr(module, "__path__", []), f"{module.__name__}."):
-        old = importlib.import_module(info.name)
-        yield from (item for item in vars(old).values() if isinstance(item, Exercise))
-    yield from (item for item in vars(module).values() if isinstance(item, Exercise))
+    return [item for item in vars(module).values() if isinstance(item, Exercise)]

@@ -513,9 +513,9 @@ def test_where_many_answers_are_right_facts_are_compared():
     assert check(SIGN, lambda x: 100.0) and check(SIGN, lambda x: x * x + 1)
     report = check(SIGN, lambda x: x)
     assert kinds(report) == ["misconception", "difference"]
-    assert report.findings[1].text == "positive is False and should be True. Parts that also differ: larger."
+    assert report.findings[1].text == "Positive is False and should be True. Parts that also differ: larger."
     report = check(SIGN, lambda x: 0.5)
-    assert kinds(report) == ["difference"] and report.findings[0].text == "larger is False and should be True."
+    assert kinds(report) == ["difference"] and report.findings[0].text == "Larger is False and should be True."
 
 
 def test_a_view_that_fails_on_an_odd_answer_says_so():

@@ -120,8 +120,8 @@ def test_shapes_stand_side_by_side(monkeypatch, capsys):
         "# db: yours (3,), asked (3,)",
         "# loss: yours (2, 3), asked a single number",
     ]
-    check("made-up", lambda x: x.T, show=True)
-    assert capsys.readouterr().out.splitlines()[-1] == "# yours is an array of shape (3, 2), asked is a tuple of 3"
+    check("made-up", lambda x: x, show=True)
+    assert capsys.readouterr().out.splitlines()[-1] == "# yours is an array of shape (2, 3), asked is a tuple of 3"
     check("made-up", lambda x: 1 / 0, show=True)
     assert capsys.readouterr().out.splitlines()[-1] == "f(x)", "nothing came back"
 

@@ -71,14 +71,14 @@ def jordan(rng: np.random.Generator, f: Activation, g: Output) -> Key:
 
 
 def _draw_sizes(rng: np.random.Generator) -> dict[str, int]:
-    """Small sizes for which all the ways to miscount give other numbers."""
+    """Small sizes for which all the ways to miscount, and any two of them together, give other numbers."""
     book = key(parameters).answer
     while True:
         T, I, H_1, H_2, O = (int(n) for n in rng.choice(np.arange(3, 13), 5, replace=False))
         sizes = {"T": T, "B": int(rng.integers(13, 20)), "I": I, "H_1": H_1, "H_2": H_2, "O": O}
         asked = key(parameters, sizes=sizes)
         numbers = [book, asked.answer, *(m.wrong for m in asked.misconceptions)]
-        if len(set(numbers)) == len(numbers):
+        if len(set(numbers)) == len(numbers) and set(numbers).isdisjoint(asked.otherwise):
             return sizes
 
 

@@ -13,6 +13,7 @@ from companion.exercises.activations import ACTIVATIONS, ARCTAN, LOGISTIC, SOFTS
 from companion.exercises.edits import Edit
 from companion.exercises.inputs import normal
 from companion.exercises.model import Case, Drawn, Key, Misconception, exercise
+from companion.exercises.worked import key
 
 
 def _draw_unit(rng: np.random.Generator) -> tuple[float, float, float]:
@@ -28,7 +29,9 @@ def _draw_unit(rng: np.random.Generator) -> tuple[float, float, float]:
         counts = {exact - 1, exact, exact + 1, exact / math.log(10)}
         counts |= {math.log(threshold) / math.log(other) for other in wrong}
         if 0.1 < exact % 1 < 0.9 and math.ceil(exact) != 27 and len(set(map(math.ceil, counts))) == 8:
-            return w, h, threshold
+            asked = key(predict_decay, unit=(w, h, threshold))
+            if {m.wrong for m in asked.misconceptions}.isdisjoint(asked.otherwise):  # nor do two give what one does
+                return w, h, threshold
 
 
 @exercise("predict-decay", "steps", "How far does it reach?", "predict", unit=Drawn((1.2, 0.6, 0.001), _draw_unit))

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from companion.core.functions import sigmoid
 from companion.core.recurrent import forward
 from companion.exercises.activations import ARCTAN, SOFTSIGN, TANH, Activation, written
+from companion.exercises.edits import Edit
 from companion.exercises.gates import GATES, each_step_size, exchanges, listed, stacked, weights
 from companion.exercises.inputs import each_size, normal
 from companion.exercises.model import Drawn, Key, exercise
@@ -267,7 +270,13 @@ def gru_backward_step(rng: np.random.Generator, z: str, order: str) -> Key:
     return Key(
         cases=each_step_size(case),
         also_right=(by_companion,),
-        misconceptions=exchanges(order, joined=True),
+        misconceptions=(
+            *(replace(m, name=f"{m.name} throughout") for m in exchanges(order)),
+            *(
+                replace(m, wrong=Edit(words={"deltas": listed(m.wrong.options["order"], "da_")}))
+                for m in exchanges(order, joined=True)
+            ),
+        ),
         returns=("da", "dh_before"),
         axes={"da": "B column", "dh_before": "B H"},
         words={

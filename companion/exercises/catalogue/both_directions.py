@@ -1,4 +1,4 @@
-"""Bidirectional layers: two walks against each other, and where each of them ends."""
+"""Bidirectional layers: two walks against each other, back through both, and where each of them ends."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import numpy as np
 
 from companion.core.functions import Activation as CompanionActivation
 from companion.core.layers import forward_both
-from companion.exercises.activations import ACTIVATIONS, Activation
-from companion.exercises.inputs import each_size, normal
+from companion.exercises.activations import ACTIVATIONS, Activation, other_slopes
+from companion.exercises.inputs import Size, each_size, normal
 from companion.exercises.model import Case, Key, exercise
 from companion.rnn.cells import Elman
 
@@ -51,6 +51,11 @@ JOINS = (
 )
 
 
+def _weights(rng: np.random.Generator, s: Size) -> dict[str, np.ndarray]:
+    """The weights of one direction."""
+    return {"W_xh": normal(rng, s.H, s.I), "W_hh": normal(rng, s.H, s.H), "b_h": normal(rng, s.H)}
+
+
 @exercise("bidirectional", "bidirectional", "A layer that reads both ways", "implement", f=ACTIVATIONS, join=JOINS)
 def bidirectional(rng: np.random.Generator, f: Activation, join: Join) -> Key:
     def by_companion(x, forwards, backwards):
@@ -63,15 +68,65 @@ def bidirectional(rng: np.random.Generator, f: Activation, join: Join) -> Key:
         return both if join.code == FORWARDS_FIRST else np.roll(both, H, axis=-1)
 
     def made_of(s):
-        def weights():
-            return {"W_xh": normal(rng, s.H, s.I), "W_hh": normal(rng, s.H, s.H), "b_h": normal(rng, s.H)}
-
-        return {"x": normal(rng, s.T, s.B, s.I), "forwards": weights(), "backwards": weights()}
+        return {"x": normal(rng, s.T, s.B, s.I), "forwards": _weights(rng, s), "backwards": _weights(rng, s)}
 
     return Key(
         cases=each_size(made_of),
         also_right=(by_companion,),
         axes={"result": "T B H" if join.width == "H" else "T B column"},
+    )
+
+
+@exercise(
+    "bidirectional-backward",
+    "bidirectional_gradients",
+    "Back through both directions",
+    "implement",
+    f=ACTIVATIONS,
+    first=("forwards", "backwards"),
+)
+def bidirectional_backward(rng: np.random.Generator, f: Activation, first: str) -> Key:
+    def deltas(w, dh, h, later):
+        """All δ of a direction at once: δ_t = f′ ⊙ (dh_t + W_hhᵀ δ_{t + later}) as one linear system a sequence."""
+        coupling = np.kron(np.eye(len(h), k=later), w["W_hh"].T)
+        found = np.empty_like(h)
+        for b in range(h.shape[1]):
+            slope = f.slope(h[:, b]).ravel()
+            matrix = np.eye(slope.size) - slope[:, None] * coupling
+            found[:, b] = np.linalg.solve(matrix, slope * dh[:, b].ravel()).reshape(h[:, b].shape)
+        return found
+
+    def by_linear_systems(dh, h, forwards, backwards):
+        H = h.shape[-1] // 2
+        ahead, behind = slice(0, H), slice(H, None)
+        if first == "backwards":
+            ahead, behind = behind, ahead
+        d_ahead = deltas(forwards, dh[..., ahead], h[..., ahead], 1)
+        d_behind = deltas(backwards, dh[..., behind], h[..., behind], -1)
+        dx = sum(np.einsum("tbh,hi->tbi", d, w["W_xh"]) for d, w in ((d_ahead, forwards), (d_behind, backwards)))
+        steps = range(len(h) - 1)
+        return dx, sum((d_behind[t].T @ h[t + 1][:, behind] for t in steps), np.zeros((H, H)))
+
+    def case(s):
+        return {
+            "dh": normal(rng, s.T, s.B, 2 * s.H),
+            "h": f.apply(normal(rng, s.T, s.B, 2 * s.H)),
+            "forwards": _weights(rng, s),
+            "backwards": _weights(rng, s),
+        }
+
+    ahead_first = first == "forwards"
+    return Key(
+        cases=each_size(case),
+        also_right=(by_linear_systems,),
+        misconceptions=other_slopes(f),
+        returns=("dx", "dW_hh"),
+        axes={"dx": "T B I", "dW_hh": "H H"},
+        words={
+            "halves": JOINS[0 if ahead_first else 1].words,
+            "h_halves": "h_ahead, h_behind" if ahead_first else "h_behind, h_ahead",
+            "dh_halves": "dh_ahead, dh_behind" if ahead_first else "dh_behind, dh_ahead",
+        },
     )
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from companion.core.functions import sigmoid
 from companion.core.recurrent import forward
 from companion.exercises.activations import ARCTAN, SOFTSIGN, TANH, Activation, written
+from companion.exercises.edits import Edit
 from companion.exercises.gates import GATES, each_step_size, exchanges, listed, stacked, weights
 from companion.exercises.inputs import each_size, normal
 from companion.exercises.model import Drawn, Key, exercise
@@ -227,6 +230,68 @@ def reset_before(rng: np.random.Generator, z: str, f: Activation) -> Key:
             }[f],
             "f_code": written(f.code, "a", "a_n"),
             "mix_code": _MIX_CODE[z],
+        },
+    )
+
+
+@exercise(
+    "gru-backward-step",
+    "gru_step_back",
+    "One step back through a GRU",
+    "derive",
+    z=("keeps", "writes"),
+    order=("rzn", "zrn", "nrz"),
+)
+def gru_backward_step(rng: np.random.Generator, z: str, order: str) -> Key:
+    keeps = z == "keeps"
+
+    def by_companion(dh, r, gate, n, v, h_before, W_h):
+        """The GRU of companion, whose gate keeps: where this one writes, its gate is 1 - z, and δ^z turns its sign."""
+        cell, w = GRU(1, dh.shape[1]), _by_name(order, W_h=W_h)
+        now = {"r": r, "z": gate if keeps else 1 - gate, "n": n, "a_hn": v}
+        da, along = cell.back(w, cell.slopes(w, now, {"h": h_before}), {"h": dh})
+        da["z"] = da["z"] if keeps else -da["z"]
+        back = along["h"] + sum(da[k] @ w[f"W_h{k[-1]}"] for k in ("r", "z", "hn"))
+        return np.concatenate([da[k] for k in order], axis=1), back
+
+    def case(s):
+        w = weights(rng, s.I, s.H, order)
+        h_before = np.tanh(normal(rng, s.B, s.H, scale=1.0))
+        return {
+            "dh": normal(rng, s.B, s.H, scale=1.0),
+            "r": sigmoid(normal(rng, s.B, s.H, scale=1.0)),
+            "z": sigmoid(normal(rng, s.B, s.H, scale=1.0)),
+            "n": np.tanh(normal(rng, s.B, s.H, scale=1.0)),
+            "v": h_before @ w["W_hn"].T + w["b_n"],
+            "h_before": h_before,
+            "W_h": stacked(w, order)[1],
+        }
+
+    return Key(
+        cases=each_step_size(case),
+        also_right=(by_companion,),
+        misconceptions=(
+            *(replace(m, name=f"{m.name} throughout") for m in exchanges(order)),
+            *(
+                replace(m, wrong=Edit(words={"deltas": listed(m.wrong.options["order"], "da_")}))
+                for m in exchanges(order, joined=True)
+            ),
+        ),
+        returns=("da", "dh_before"),
+        axes={"da": "B column", "dh_before": "B H"},
+        words={
+            "order": listed(order),
+            "matrices": listed(order, "W_h"),
+            "deltas": listed(order, "da_"),
+            "z_does": _Z_DOES[z],
+            "mix_formula": r"z_t \odot h_{t-1} + (1 - z_t) \odot n_t"
+            if keeps
+            else r"(1 - z_t) \odot h_{t-1} + z_t \odot n_t",
+            "keeps": "z" if keeps else "(1 - z)",
+            "writes": "(1 - z)" if keeps else "z",
+            "gain": "h_before - n" if keeps else "n - h_before",
+            "gain_of_one": "h_before" if keeps else "n",
+            "gain_formula": "h_{t-1} - n_t" if keeps else "n_t - h_{t-1}",
         },
     )
 

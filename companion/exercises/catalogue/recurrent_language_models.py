@@ -1,4 +1,4 @@
-"""The loss of the next token, and probabilities at a temperature."""
+"""The loss of the next token, probabilities at a temperature, and a text cut into streams."""
 
 from __future__ import annotations
 
@@ -198,5 +198,58 @@ def temperature(rng: np.random.Generator, given: str, knob: str) -> Key:
             if from_p
             else "The logits are scaled *before* the softmax. Probabilities that are divided by a number and "
             "normalised again are the same probabilities.",
+        },
+    )
+
+
+@exercise(
+    "token-streams",
+    "token_streams",
+    "A text cut into streams",
+    "implement",
+    front=("EOS", "token"),
+    layout=("T, B", "B, T"),
+)
+def token_streams(rng: np.random.Generator, front: str, layout: str) -> Key:
+    eos, time_first = front == "EOS", layout == "T, B"
+
+    def by_loops(text, B, T):
+        read = [0, *text] if eos else list(text)  # its neighbours are the pairs
+        L = (len(read) - 1) // B
+        inputs = np.zeros((L // T, T, B) if time_first else (L // T, B, T), dtype=int)
+        targets = np.zeros_like(inputs)
+        for k, b, t in np.ndindex(L // T, B, T):
+            at = (k, t, b) if time_first else (k, b, t)
+            inputs[at], targets[at] = read[b * L + k * T + t : b * L + k * T + t + 2]
+        return inputs, targets
+
+    def case(name, n, B, T):
+        """A text in which no token comes twice, of n pairs."""
+        return Case(name, {"text": 1 + rng.permutation(n if eos else n + 1), "B": B, "T": T})
+
+    return Key(
+        cases=(
+            case("nothing left over", n=12, B=2, T=3),
+            case("T = 1", n=7, B=3, T=1),
+            case("B = 1", n=7, B=1, T=3),
+            case("one chunk", n=9, B=2, T=4),
+            case("all sizes equal", n=27, B=3, T=3),
+            case("a longer text", n=53, B=3, T=5),
+        ),
+        also_right=(by_loops,),
+        returns=("inputs", "targets"),
+        axes=dict.fromkeys(("inputs", "targets"), "chunk T B" if time_first else "chunk B T"),
+        words={
+            "pairs": "Each of them is predicted; before $w_1$ the network reads `<EOS>`, whose number is 0"
+            if eos
+            else "The network reads $w_1$ first and predicts $w_2$; nothing is put in front of the text",
+            "m": "n" if eos else "n - 1",
+            "read": "np.append(0, text[:-1])" if eos else "text[:-1]",
+            "predicted": "text" if eos else "text[1:]",
+            "shape": f"N, {layout}",
+            "axes": "1, 2, 0" if time_first else "1, 0, 2",
+            "numbers": f"L // T, {layout}",
+            "within": ".swapaxes(1, 2)" if time_first else "",
+            "time": "1" if time_first else "2",
         },
     )

@@ -183,7 +183,7 @@ def temperature(rng: np.random.Generator, given: str, knob: str) -> Key:
             case(cold, [0.3, -0.2, 0.1, 0.25], 1e-4),
             case("a single token", [0.7], 0.5),
             case(f"two nearly equal at {colder}", [-0.7, 0.5, 0.5 + 1e-6, -3.0], 1e-6),
-            case(hot, [2.0, -1.0, 1.5], 50.0),
+            case(f"an unlikely token at {hot}", [2.0, -40.0, 1.5], 50.0),
             case(cool, [1.0, -0.5, 0.8], 0.2),
             *((case("β = 0", [1.0, -0.5, 0.8], np.inf),) if inverse else ()),
         ),

@@ -52,6 +52,12 @@ def output_delta(rng: np.random.Generator, unit: Unit, total: Total) -> Key:
         below = np.where(np.arange(s.O) == s.O - 1, -363.0, 362.0)
         return case(s, level=below) | {"d": np.eye(s.O)[rng.integers(s.O - 1, size=(s.T, s.B))]}
 
+    def right_one_far_below(s):
+        """The last logit 3000 below the others, and the right one in every sequence of the first step."""
+        given = case(s, level=np.where(np.arange(s.O) == s.O - 1, -1500.0, 1500.0))
+        given["d"][0] = np.eye(s.O)[-1]
+        return given
+
     divided = total.code_of("logits")
     return Key(
         cases=(
@@ -59,7 +65,9 @@ def output_delta(rng: np.random.Generator, unit: Unit, total: Total) -> Key:
             Case("soft targets", case(SIZES[0], soft=True)),
             Case("logits around 800 and −800", case(SIZES[0], level=levels)),
             Case("one logit far below the others", one_far_below(SIZES[0])),
+            Case("the right logit far below the others", right_one_far_below(SIZES[0])),
         ),
+        tolerance=1e-9,
         also_right=(by_companion,),
         misconceptions=other_totals(total),
         axes={"result": "T B O"},

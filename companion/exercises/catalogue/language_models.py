@@ -129,6 +129,7 @@ def perplexity(rng: np.random.Generator, given: _Given, end: str) -> Key:
             case("the same for every token", [1 / 27] * 4, [1 / 27] * 2),
             case("an empty sentence among others", [0.3], [0.25, 0.5, 0.9], [0.6, 0.7]),
             case("certain throughout", [1.0, 1.0], [1.0, 1.0, 1.0]),
+            case("a very unlikely token", [0.5, 1e-30, 0.25], [0.5]),
             case("a long text", *(rng.uniform(0.01, 0.9, size) for size in (900, 1300, 40))),
         ),
         also_right=(of_the_course,),

@@ -91,8 +91,20 @@ def unit(rng: np.random.Generator, by: By, f: Activation) -> Key:
             },
         )
 
+    def below_zero(name, w):
+        """Weights, bias and initial state are the negative ones of a case, the recurrent weight is w."""
+        given = case(name, 5).arguments
+        return Case(name, {key: value if key == "x" else -value for key, value in given.items()} | {"w": w})
+
     return Key(
-        cases=(case("two steps", 2), case("T = 1", 1), case("T = 4", 4), case("a longer sequence", 12)),
+        cases=(
+            case("two steps", 2),
+            case("T = 1", 1),
+            case("T = 4", 4),
+            case("a longer sequence", 12),
+            below_zero("negative weights", w=-0.8),
+            below_zero("w = 0", w=0.0),
+        ),
         also_right=(by_differences,),
         misconceptions=other_slopes(f),
         axes={"result": "T+1"},

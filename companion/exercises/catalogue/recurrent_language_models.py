@@ -108,6 +108,13 @@ def loss(rng: np.random.Generator, total: _Total, reads: str) -> Key:
         drawn = case(name, T, B, V).arguments
         return Case(name, {**drawn, "logits": drawn["logits"] + 2000.0})
 
+    def one_high(name, T, B, V):
+        """The right token's logit lies 2000 above all others."""
+        drawn = case(name, T, B, V).arguments
+        at = np.indices((T, B))
+        drawn["logits"][at[0], at[1], drawn["tokens"][1:]] += 2000.0 * (at.sum(axis=0) % 2)
+        return Case(name, drawn)
+
     return Key(
         cases=(
             case("a small case", T=2, B=2, V=3),
@@ -117,6 +124,7 @@ def loss(rng: np.random.Generator, total: _Total, reads: str) -> Key:
             all_high("all logits around 2000", T=2, B=3, V=4),
             far_apart("logits around ±2000", T=6, B=3, V=5),
             case("a longer text", T=12, B=4, V=6),
+            one_high("the right token far above all others", T=2, B=2, V=3),
         ),
         also_right=(of_the_course,),
         misconceptions=tuple(
@@ -153,7 +161,9 @@ def temperature(rng: np.random.Generator, given: str, knob: str) -> Key:
     argument, number = "p" if from_p else "u", "beta" if inverse else "tau"
 
     def of_the_course(given, number):
-        return sharpen(given if from_p else softmax(given), 1 / number if inverse else number)
+        tau = np.divide(1, number) if inverse else number  # β = 0 is an infinite temperature
+        p = given if from_p else softmax(given)
+        return sharpen(p, tau) if np.isfinite(tau) else np.full(len(p), 1 / len(p))
 
     def case(name, values, tau):
         values = np.array(values, float)
@@ -162,6 +172,7 @@ def temperature(rng: np.random.Generator, given: str, knob: str) -> Key:
 
     half, one, two = ("β = 2", "β = 1", "β = 1/2") if inverse else ("τ = 1/2", "τ = 1", "τ = 2")
     cold, zero = ("β = 10000", "β infinite") if inverse else ("τ = 0.0001", "τ = 0")
+    cool, colder, hot = ("β = 5", "β = 1000000", "β = 1/50") if inverse else ("τ = 1/5", "τ = 0.000001", "τ = 50")
     return Key(
         cases=(
             case(half, [2.0, 1.0, 0.0], 0.5),
@@ -171,6 +182,10 @@ def temperature(rng: np.random.Generator, given: str, knob: str) -> Key:
             case(f"{zero}, with a tie", [1.0, 2.0, 2.0], 0.0),
             case(cold, [0.3, -0.2, 0.1, 0.25], 1e-4),
             case("a single token", [0.7], 0.5),
+            case(f"two nearly equal at {colder}", [-0.7, 0.5, 0.5 + 1e-6, -3.0], 1e-6),
+            case(f"an unlikely token at {hot}", [2.0, -40.0, 1.5], 50.0),
+            case(cool, [1.0, -0.5, 0.8], 0.2),
+            *((case("β = 0", [1.0, -0.5, 0.8], np.inf),) if inverse else ()),
         ),
         also_right=(of_the_course,),
         axes={"result": "V"},
@@ -181,6 +196,7 @@ def temperature(rng: np.random.Generator, given: str, knob: str) -> Key:
             "wrongly": "u / beta" if inverse else "u * tau",
             "logits": "np.log(p)" if from_p else "u",
             "limit": "beta == np.inf" if inverse else "tau == 0",
+            "near": "beta > 100" if inverse else "tau < 0.01",
             "asked": r"\beta\, u" if inverse else r"u / \tau",
             "have": "probabilities `p` $(V,)$ at temperature 1, all larger than 0 and together 1, instead of the "
             "logits $u$"

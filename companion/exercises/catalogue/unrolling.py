@@ -119,6 +119,9 @@ BASES = (
 )
 
 
+_LEVELS = 2000.0 * np.array([[1, -1], [-1, 1]])
+
+
 @exercise("softmax-stable", "softmax", "A softmax for large logits", "implement", base=BASES, axis=(-1, 0))
 def softmax(rng: np.random.Generator, base: Base, axis: int) -> Key:
     def by_companion(u):
@@ -127,6 +130,7 @@ def softmax(rng: np.random.Generator, base: Base, axis: int) -> Key:
     def laid(rows):
         return np.ascontiguousarray(np.moveaxis(np.array(rows, float), -1, axis))
 
+    unshifted = -300.0 if base.number == 10 else -600.0  # whose power is no 0, while that of twice as much is
     return Key(
         cases=(
             Case("one vector", {"u": np.array([1.0, 2.0, 0.0])}),
@@ -136,7 +140,10 @@ def softmax(rng: np.random.Generator, base: Base, axis: int) -> Key:
             Case("a tie", {"u": np.array([2000.0, 2000.0, -2000.0])}),
             Case("all logits around −2000", {"u": np.array([-2000.0, -2001.0, -2003.0])}),
             Case("three axes", {"u": laid(normal(rng, 4, 3, 2, scale=2.0))}),
+            Case(f"logits around {unshifted:.0f}".replace("-", "−"), {"u": unshifted + np.array([1.0, 0.0, -2.0])}),
+            Case("three axes, logits of ±2000", {"u": laid(normal(rng, 2, 2, 3) + _LEVELS[..., None])}),
         ),
+        tolerance=1e-9,
         also_right=(by_companion,),
         axes={"result": "B O" if axis else "O B"},
         words={"which": "last", "example": "(T, B, O)"} if axis else {"which": "first", "example": "(O, T, B)"},
@@ -182,6 +189,7 @@ def step(rng: np.random.Generator, f: Activation, batch: str) -> Key:
             "x_t": "(I, B)",
             "h_t": "(H, B)",
             "sum": "W_xh @ x_t + W_hh @ h_before + b_h[:, None]",
+            "b": "b_h[:, None]",
             "bias": "b_h[:, None] is a column.",
             "why": "With one sequence a column the products stand as on paper, because a matrix times an array of "
             "columns treats each column by itself. The bias has to be turned into a column, $(H, 1)$, so that it is "
@@ -193,6 +201,7 @@ def step(rng: np.random.Generator, f: Activation, batch: str) -> Key:
             "x_t": "(B, I)",
             "h_t": "(B, H)",
             "sum": "x_t @ W_xh.T + h_before @ W_hh.T + b_h",
+            "b": "b_h",
             "bias": "A vector (H,) is added to every row.",
             "why": "With one sequence a row, the product of a weight with a column turns into a product with the "
             "transpose from the right: entry $j$ of the new row is row $j$ of the weight times the old row. The bias "

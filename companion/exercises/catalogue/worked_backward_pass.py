@@ -111,6 +111,12 @@ def full(rng: np.random.Generator, f: Activation, total: Total) -> Key:
         given = case(s, level=np.where(np.arange(s.O) == s.O - 1, -363.0, 362.0))
         return given | {"targets": given["targets"] % (s.O - 1)}
 
+    def right_one_far_below(s):
+        """The last logit 3000 below the others, and the right one in every sequence of the first step."""
+        given = case(s, level=np.where(np.arange(s.O) == s.O - 1, -1500.0, 1500.0))
+        given["targets"][0] = s.O - 1
+        return given
+
     hint = f"A factor is off. L is {total.words}; " + (
         "where does that enter, and does it reach every gradient?"
         if total.code
@@ -122,6 +128,7 @@ def full(rng: np.random.Generator, f: Activation, total: Total) -> Key:
             Case("logits around 800", case(SIZES[0], level=800.0)),
             Case("logits around 800 and −800", far_apart(SIZES[0])),
             Case("one logit far below the others", one_far_below(SIZES[0])),
+            Case("the right logit far below the others", right_one_far_below(SIZES[0])),
         ),
         also_right=(by_companion,),
         misconceptions=(*other_slopes(f), *(replace(one, hint=hint) for one in other_totals(total))),

@@ -93,8 +93,8 @@ def lag_targets(rng: np.random.Generator, target: str, lag: str) -> Key:
         "T = B": (5, 5),
         "thirty steps": (30, 4),
     }
-    signed = np.array([[-0.3, 0.0], [0.9, -0.5], [-0.5, 0.7], [0.1, -0.2]])
-    marks = np.array([[1.0, 1.0], [0.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
+    signed = np.array([[-0.3, 0.0, 0.5], [0.9, -0.5, -0.4], [-0.5, 0.7, 0.8], [0.1, -0.2, 0.6]])
+    marks = np.array([[1.0, 1.0, 0.0], [0.0, 0.0, 1.0], [1.0, 0.0, 0.0], [0.0, 1.0, 1.0]])
     return Key(
         cases=(
             *(Case(name, made_of(T, B)) for name, (T, B) in sizes.items()),

@@ -31,6 +31,7 @@ class Join:
     other: str
 
 
+TWENTY = Size("twenty steps", T=20, B=2, I=2, H=2, O=1)
 FORWARDS_FIRST = "np.concatenate([ahead, behind], axis=-1)"
 BACKWARDS_FIRST = "np.concatenate([behind, ahead], axis=-1)"
 JOINS = (
@@ -71,7 +72,7 @@ def bidirectional(rng: np.random.Generator, f: Activation, join: Join) -> Key:
         return {"x": normal(rng, s.T, s.B, s.I), "forwards": _weights(rng, s), "backwards": _weights(rng, s)}
 
     return Key(
-        cases=each_size(made_of),
+        cases=(*each_size(made_of), Case("twenty steps", made_of(TWENTY))),
         also_right=(by_companion,),
         axes={"result": "T B H" if join.width == "H" else "T B column"},
     )
@@ -165,6 +166,7 @@ def last_state(rng: np.random.Generator, order: str, padding: str, first: str) -
             Case("one step each", made_of(3, [1, 1, 1], 2)),
             Case("all full", made_of(3, [3, 3, 3], 3)),
             Case("many lengths", made_of(7, [4, 7, 1, 6], 3)),
+            Case("twelve rows", made_of(12, [9, 12, 3], 2)),
         ),
         also_right=(by_loops,),
         axes={"result": "B column"},

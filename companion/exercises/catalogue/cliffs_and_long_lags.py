@@ -93,8 +93,13 @@ def lag_targets(rng: np.random.Generator, target: str, lag: str) -> Key:
         "T = B": (5, 5),
         "thirty steps": (30, 4),
     }
+    signed = np.array([[-0.3, 0.0, 0.5], [0.9, -0.5, -0.4], [-0.5, 0.7, 0.8], [0.1, -0.2, 0.6]])
+    marks = np.array([[1.0, 1.0, 0.0], [0.0, 0.0, 1.0], [1.0, 0.0, 0.0], [0.0, 1.0, 1.0]])
     return Key(
-        cases=tuple(Case(name, made_of(T, B)) for name, (T, B) in sizes.items()),
+        cases=(
+            *(Case(name, made_of(T, B)) for name, (T, B) in sizes.items()),
+            Case("marked numbers of 0 and below", {"x": np.stack([signed, marks], axis=-1)}),
+        ),
         also_right=(by_halves,),
         returns=("targets", "lag"),
         axes={"targets": "answer B O", "lag": "B"},

@@ -87,6 +87,7 @@ def clip_norm(rng: np.random.Generator, norm: Norm) -> Key:
 
     one_each = {"W_xh": np.array([[3.0]]), "W_hh": np.array([[-6.0]]), "b_h": np.array([2.0])}
     zeros = {"W_xh": np.zeros((2, 3)), "W_hh": np.zeros((2, 2)), "b_h": np.zeros(2)}
+    five = {f"W_{layer}": np.array([[1.0, -2.0, float(layer)]]) for layer in range(1, 5)} | {"b": np.zeros(3)}
     return Key(
         cases=(
             Case("one number each", {"gradients": one_each, "limit": 1.0}),
@@ -96,6 +97,9 @@ def clip_norm(rng: np.random.Generator, norm: Norm) -> Key:
             Case("other names, shorter", made_of(2, 3, 1.0, 3.0, OTHER_NAMES)),
             Case("an explosion", made_of(2, 4, 1e4, 1e-4, OTHER_NAMES)),
             Case("zeros", {"gradients": zeros, "limit": 1.0}),
+            Case("a little longer than the limit", made_of(2, 3, 1.0, 0.98)),
+            Case("one array alone, below 1", {"gradients": {"W": np.array([[0.3, -0.5]])}, "limit": 0.1}),
+            Case("five arrays, one of them zeros", {"gradients": five, "limit": 1.5}),
         ),
         also_right=(by_companion,),
         axes={"W_xh": "H I", "W_hh": "H H", "b_h": "H"},
@@ -169,6 +173,7 @@ def bug_clip(rng: np.random.Generator, total: str, rule: Rule) -> Key:
             Case("shorter than the limit", made_of(3, 2, 0.3, 1.3)),
             Case("far shorter than the limit", made_of(3, 3, 0.3, 40.0)),
             Case("an explosion", made_of(4, 3, 1e4, 1e-4)),
+            Case("another rate and mu", made_of(3, 2, 1.0, 0.5) | {"rate": 0.3, "mu": 0.6}),
         ),
         also_right=(by_companion,),
         returns=("W", "v"),

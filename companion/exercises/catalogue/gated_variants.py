@@ -11,10 +11,12 @@ from companion.core.recurrent import forward
 from companion.exercises.activations import ARCTAN, SOFTSIGN, TANH, Activation, written
 from companion.exercises.edits import Edit
 from companion.exercises.gates import GATES, each_step_size, exchanges, listed, stacked, weights
-from companion.exercises.inputs import each_size, normal
-from companion.exercises.model import Drawn, Key, exercise
+from companion.exercises.inputs import Size, each_size, normal
+from companion.exercises.model import Case, Drawn, Key, exercise
 from companion.gates.cells import GRU, LSTM
 from companion.gates.convert import other_update_gate
+
+TWENTY = Size("twenty steps", T=20, B=2, I=2, H=2, O=1)
 
 
 def _by_name(order: str, **stacks: np.ndarray) -> dict[str, np.ndarray]:
@@ -211,14 +213,15 @@ def reset_before(rng: np.random.Generator, z: str, f: Activation) -> Key:
             sequences.append(states)
         return np.stack(sequences, axis=1)
 
+    def case(s):
+        return {
+            "w": weights(rng, s.I, s.H, "rzn"),
+            "x": normal(rng, s.T, s.B, s.I, scale=1.0),
+            "h_0": np.tanh(normal(rng, s.B, s.H, scale=1.0)),
+        }
+
     return Key(
-        cases=each_size(
-            lambda s: {
-                "w": weights(rng, s.I, s.H, "rzn"),
-                "x": normal(rng, s.T, s.B, s.I, scale=1.0),
-                "h_0": np.tanh(normal(rng, s.B, s.H, scale=1.0)),
-            }
-        ),
+        cases=(*each_size(case), Case("twenty steps", case(TWENTY))),
         also_right=(one_by_one,),
         axes={"result": "T+1 B H"},
         words={

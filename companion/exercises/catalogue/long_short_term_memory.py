@@ -8,9 +8,11 @@ from companion.core.functions import sigmoid
 from companion.core.recurrent import forward
 from companion.exercises.activations import ARCTAN, SOFTSIGN, TANH, Activation, written
 from companion.exercises.gates import each_step_size, exchanges, listed, stacked, weights
-from companion.exercises.inputs import each_size, normal
-from companion.exercises.model import Drawn, Key, exercise
+from companion.exercises.inputs import Size, each_size, normal
+from companion.exercises.model import Case, Drawn, Key, exercise
 from companion.gates.cells import LSTM
+
+TWENTY = Size("twenty steps", T=20, B=2, I=2, H=2, O=1)
 
 
 def _draw_sizes(rng: np.random.Generator) -> tuple[int, int, int]:
@@ -126,15 +128,17 @@ def sequence(rng: np.random.Generator, f: Activation, layout: str) -> Key:
         return np.moveaxis(h, 1, time), np.moveaxis(c, 1, time)
 
     shape = "T, B" if time == 0 else "B, T"
+
+    def case(s):
+        return {
+            "w": weights(rng, s.I, s.H, "ifgo"),
+            "x": normal(rng, *((s.T, s.B) if time == 0 else (s.B, s.T)), s.I, scale=1.0),
+            "h_0": np.tanh(normal(rng, s.B, s.H)),
+            "c_0": normal(rng, s.B, s.H, scale=1.0),
+        }
+
     return Key(
-        cases=each_size(
-            lambda s: {
-                "w": weights(rng, s.I, s.H, "ifgo"),
-                "x": normal(rng, *((s.T, s.B) if time == 0 else (s.B, s.T)), s.I, scale=1.0),
-                "h_0": np.tanh(normal(rng, s.B, s.H)),
-                "c_0": normal(rng, s.B, s.H, scale=1.0),
-            }
-        ),
+        cases=(*each_size(case), Case("twenty steps", case(TWENTY))),
         also_right=(from_stacked, one_by_one),
         returns=("h", "c"),
         axes=dict.fromkeys("hc", "T+1 B H" if time == 0 else "B T+1 H"),

@@ -20,10 +20,11 @@ from companion.exercises.gates import (
     weights,
 )
 from companion.exercises.inputs import Size, each_size, normal
-from companion.exercises.model import Key, Misconception, exercise
+from companion.exercises.model import Case, Key, Misconception, exercise
 from companion.gates.cells import LSTM
 
 Arrays = Mapping[str, np.ndarray]
+TWENTY = Size("twenty steps", T=20, B=2, I=2, H=2, O=1)
 
 
 @exercise(
@@ -149,7 +150,7 @@ def backward_pass(rng: np.random.Generator, order: str, side: str) -> Key:
 
     for_h = "da.T @ h[t - 1]" if rows else "h[t - 1].T @ da"
     return Key(
-        cases=each_size(case),
+        cases=(*each_size(case), Case("twenty steps", case(TWENTY))),
         also_right=(by_companion,),
         misconceptions=tuple(replace(m, wrong=joined(m.wrong.options["order"])) for m in exchanges(order, joined=True)),
         returns=("dW_x", "dW_h", "db"),
@@ -278,7 +279,7 @@ def bug(rng: np.random.Generator, version: Fault) -> Key:
 
     given = RIGHT | {version.line: version.wrong}
     return Key(
-        cases=each_size(case),
+        cases=(*each_size(case), Case("twenty steps", case(TWENTY))),
         also_right=(by_companion,),
         misconceptions=tuple(
             Misconception(

@@ -7,8 +7,8 @@ import math
 import numpy as np
 
 from companion.core.functions import sigmoid
-from companion.exercises.inputs import each_size, normal
-from companion.exercises.model import Drawn, Key, exercise
+from companion.exercises.inputs import Size, each_size, normal
+from companion.exercises.model import Case, Drawn, Key, exercise
 
 PARTS = {"half": 0.5, "a tenth": 0.1, "a quarter": 0.25, "one percent": 0.01}
 
@@ -83,7 +83,7 @@ def direct_path(rng: np.random.Generator, given: str, ends: str) -> Key:
         return {argument: a if argument == "a_f" else sigmoid(a)}
 
     return Key(
-        cases=each_size(gates),
+        cases=(*each_size(gates), Case("twenty steps", gates(Size("", T=20, B=2, I=1, H=2, O=1)))),
         also_right=(by_products,),
         axes={"result": "T+1 B H"},
         words={

@@ -150,7 +150,7 @@ def init_that_learns(rng: np.random.Generator, gain: str, form: str) -> Key:
         return facts | {asked.fact: f"not {asked.right}{beside}"}
 
     return Key(
-        cases=tuple(Case(f"H = {H}", {"H": H}) for H in (3, 2, *(int(rng.integers(n, 2 * n)) for n in (4, 8, 16)))),
+        cases=tuple(Case(f"H = {H}", {"H": H}) for H in (3, 2, *(int(rng.integers(n, 2 * n)) for n in (4, 8, 16, 32)))),
         view=view,
         words={**vars(asked), "LAG": str(LAG), "further": f" {asked.hint}" if form == "own state only" else ""},
     )

@@ -55,6 +55,8 @@ def truncated_gradient(rng: np.random.Generator, k1: int, f: Activation) -> Key:
             case("B = 1, k2 = 4", 7, 1, 2, 4),
             case("a longer sequence, k2 = 3", 11, 3, 3, 3),
             case("a longer sequence, k2 = 5", 12, 2, 2, 5),
+            case(f"k2 = {k1}, as small as it may be", 7, 2, 2, k1),
+            case("twenty steps, k2 = 9", 20, 2, 2, 9),
         ),
         also_right=(loss_by_loss,),
         misconceptions=other_slopes(f),
@@ -168,6 +170,7 @@ def bug_truncation(rng: np.random.Generator, bug: Bug) -> Key:
             case("H = 1", 6, 2, 2, 1, 3),
             case("the last chunk is shorter", 8, 3, 2, 3, 3),
             case("one chunk for all", 4, 2, 2, 2, 6),
+            case("four chunks", 14, 2, 2, 2, 4),
         ),
         also_right=(by_pairs,),
         misconceptions=(

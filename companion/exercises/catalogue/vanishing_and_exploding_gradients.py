@@ -161,6 +161,7 @@ def gradient_norms(rng: np.random.Generator, norm: _Norm, rows: str) -> Key:
             case("H = 1", 4, 1),
             case("T = H", 3, 3),
             case("ten steps", 10, 4),
+            case("thirty steps", 30, 2),
         ),
         also_right=(by_products,),
         axes={"result": "T+1" if by_step else "distance"},

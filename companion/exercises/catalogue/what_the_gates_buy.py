@@ -66,6 +66,7 @@ def chrono_biases(rng: np.random.Generator, gates: str, spread: str) -> Key:
             case("H = 1", 1, 20),
             case("longest = 3", 3, 3),
             case("a long lag", 5, 1000),
+            Case("both ends of r", {"r": np.array([0.0, 0.999]), "longest": 2000}),
         ),
         also_right=(by_gates,),
         axes={"result": "bias"},

@@ -272,6 +272,11 @@ def test_rounded_numbers(shapes):
     assert told(lambda a: (a + 0.06).round(1), shapes) is None, "rounded, and wrong besides"
 
 
+def test_a_count_that_is_off_by_one_is_not_almost_right():
+    assert explain([(1771, 1770)])[0] is None and explain([(1771.0, 1770)])[0] is None
+    assert explain([(1771.0, 1770.0)])[0] == "is almost right"
+
+
 def test_a_list_that_holds_one_array_several_times():
     def last(a):
         return np.broadcast_to(a[-1], a.shape)

@@ -543,7 +543,6 @@ def test_shapes_may_come_in_any_container(answer):
         ({"W": (2, 3)}, "this is a dict of 1"),
         (((2, 3),), "these are 1"),
     ],
-    ids=str,
 )
 def test_what_is_no_tuple_of_shapes_is_told_what_it_is(answer, told):
     report = check(SHAPES, answer)

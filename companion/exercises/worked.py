@@ -44,15 +44,17 @@ def key(exercise: Exercise, cohort: Cohort = None, occasion: Occasion = "check",
     """The key to a cohort's question. Grading draws other inputs than checking; ``replaced`` sets options by hand.
 
     What the exercise's function says is completed by its text: the worked solution is the answer, and the mistakes,
-    right forms, hints and reward listed there are added. Without a text, it stays as its function has it.
+    right forms, hints and reward listed there are added. A key with an answer of its own needs no text.
 
     Raises:
-        ValueError: when something in the text does not fit its solution.
+        ValueError: when there is neither a text nor an answer, or something in the text does not fit its solution.
     """
     chosen = {**options(exercise, cohort), **replaced}
     own = _asked(exercise, cohort, occasion, chosen)
     entry = _stored()["solutions"].get(exercise.id)
     if entry is None or not entry["mistakes"]:
+        if own.answer is None:
+            raise ValueError(f"{exercise.id} stands in no text yet: run `make exercises NAMES={exercise.chapter}`")
         return own
     words = wording(own, chosen)
     solved = Solution(exercise.name, tuple(entry["given"]), entry["code"])

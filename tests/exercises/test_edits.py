@@ -199,6 +199,11 @@ def test_an_edit_that_fits_no_longer_is_told_with_its_place(exercise):
         key(exercise("added: `*` => `+*`\n    Look."))
 
 
+def test_an_exercise_without_a_text_or_an_answer_says_what_to_run(exercise):
+    with pytest.raises(ValueError, match="made-up stands in no text yet: run `make exercises NAMES=a-chapter`"):
+        key(exercise(""))
+
+
 def test_a_number_that_two_mistakes_give_together_is_noted(exercise):
     lines = ("one more: `2 + 3` => `2 + 3 + 1`", "twice: `n = ` => `n = 2 * `", "ten: `2 + 3` => `10`")
     text = "\n".join(f"{line}\n    Look." for line in lines)

@@ -33,6 +33,7 @@ VALUES = st.recursive(
         st.lists(inner, max_size=3),
         st.lists(inner, max_size=3).map(tuple),
         st.dictionaries(st.text(), inner, max_size=3),
+        inner.map(lambda held: Foreign("a generator", held)),
     ),
     max_leaves=8,
 )
@@ -47,6 +48,8 @@ def alike(left, right):
         return list(left) == list(right) and all(alike(left[key], right[key]) for key in left)
     if isinstance(left, list | tuple):
         return len(left) == len(right) and all(map(alike, left, right))
+    if isinstance(left, Foreign):
+        return left.kind == right.kind and alike(left.holds, right.holds)
     return repr(left) == repr(right)
 
 

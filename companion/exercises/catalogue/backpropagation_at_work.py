@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from companion.exercises.activations import ARCTAN, LOGISTIC, SOFTSIGN, TANH, Activation
-from companion.exercises.edits import Edit, Piece
+from companion.exercises.activations import ARCTAN, LOGISTIC, SOFTSIGN, TANH
+from companion.exercises.edits import Edit
 from companion.exercises.inputs import each_size, normal
 from companion.exercises.model import Case, Key, Misconception, exercise
+from companion.exercises.repairs import Bug, unrepaired
 
 
 @dataclass(frozen=True)
@@ -239,32 +240,6 @@ def central_difference(rng: np.random.Generator, formula: Formula) -> Key:
 
 
 RIGHT = {"order": "range(T, 0, -1)", "delta": "(dh[t - 1] + carried) * slopes[t]", "carried": "da[t] @ W_hh"}
-
-
-@dataclass(frozen=True)
-class Bug:
-    """A wrong line in a walk back, with the activation of its network.
-
-    Attributes:
-        name, hint: as of a misconception.
-        why: what the repair changes, for the worked solution.
-        f: the activation.
-        place: which of the RIGHT pieces of code is wrong.
-        code: what stands there.
-    """
-
-    name: str
-    hint: str
-    why: str
-    f: Activation
-    place: str
-    code: str
-
-    @property
-    def edit(self) -> Edit:
-        return Edit((Piece(RIGHT[self.place], self.code),))
-
-
 BUGS = (
     Bug(
         "what is carried back has not passed the later slope",
@@ -334,14 +309,12 @@ def bug_future(rng: np.random.Generator, bug: Bug) -> Key:
             }
         ),
         also_right=(in_columns,),
-        misconceptions=(
-            Misconception(
-                "the bug is still in it",
-                "These are the numbers of the program as it was given. For T = 1 they are right, for longer sequences "
-                "they are not: what goes from one round of the loop to the next, and what should?",
-                bug.edit,
-            ),
-            *(Misconception(other.name, other.hint, other.edit) for other in BUGS if other is not bug),
+        misconceptions=unrepaired(
+            bug,
+            BUGS,
+            RIGHT,
+            "These are the numbers of the program as it was given. For T = 1 they are right, for longer sequences "
+            "they are not: what goes from one round of the loop to the next, and what should?",
         ),
         returns=("dW_xh", "dW_hh", "db_h"),
         axes={"dW_xh": "H I", "dW_hh": "H H", "db_h": "H"},

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from companion.exercises.activations import ACTIVATIONS, ARCTAN, LOGISTIC, SOFTSIGN, TANH, Activation, other_slopes
-from companion.exercises.edits import Edit, Piece
 from companion.exercises.inputs import normal
-from companion.exercises.model import Case, Key, Misconception, exercise
+from companion.exercises.model import Case, Key, exercise
+from companion.exercises.repairs import Bug, unrepaired
 
 _EVERY = {2: "second", 3: "third"}
 
@@ -72,32 +70,6 @@ def truncated_gradient(rng: np.random.Generator, k1: int, f: Activation) -> Key:
 
 
 RIGHT = {"inputs": "x[start : start + k]", "reset": "carried = np.zeros(h_0.shape)", "next": "state = states[-1]"}
-
-
-@dataclass(frozen=True)
-class Bug:
-    """A wrong line in a program of chunks, with the activation of its network.
-
-    Attributes:
-        name, hint: as of a misconception.
-        why: what the repair changes, for the worked solution.
-        f: the activation.
-        place: which of the RIGHT pieces of code is wrong.
-        code: what stands there.
-    """
-
-    name: str
-    hint: str
-    why: str
-    f: Activation
-    place: str
-    code: str
-
-    @property
-    def edit(self) -> Edit:
-        return Edit((Piece(RIGHT[self.place], self.code),))
-
-
 BUGS = (
     Bug(
         "every chunk begins with h_0",
@@ -173,14 +145,12 @@ def bug_truncation(rng: np.random.Generator, bug: Bug) -> Key:
             case("four chunks", 14, 2, 2, 2, 4),
         ),
         also_right=(by_pairs,),
-        misconceptions=(
-            Misconception(
-                "the bug is still in it",
-                "These are the numbers of the program as it was given. Where all is one chunk they are right. What "
-                "goes from one chunk to the next, and what should?",
-                bug.edit,
-            ),
-            *(Misconception(other.name, other.hint, other.edit) for other in BUGS if other is not bug),
+        misconceptions=unrepaired(
+            bug,
+            BUGS,
+            RIGHT,
+            "These are the numbers of the program as it was given. Where all is one chunk they are right. What "
+            "goes from one chunk to the next, and what should?",
         ),
         returns=("loss", "dW_hh"),
         axes={"dW_hh": "H H"},

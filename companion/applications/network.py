@@ -35,7 +35,7 @@ from companion.core.validation import Array, as_array, require_lengths, require_
 
 
 class Head(Protocol):
-    """What is asked of the states h (T, B, H) of sentences with these lengths, (B,)."""
+    """What is asked of the states h (T, B, H) of sentences with these lengths, (B,): three kinds are below."""
 
     def shapes(self, hidden: int, outputs: int) -> dict[str, tuple[int, ...]]:
         """Names and shapes of the head's weights."""
@@ -98,7 +98,7 @@ class EachWord:
 
 @dataclass(frozen=True)
 class Chain:
-    """One label for each word, a sentence's all together: a linear-chain CRF over the logits (crf.py); targets (T, B)."""
+    """One label a word, a sentence's all together: a linear-chain CRF over the logits (crf.py); targets (T, B)."""
 
     def shapes(self, hidden: int, outputs: int) -> dict[str, tuple[int, ...]]:
         return readout_shapes(hidden, outputs) | chain_shapes(outputs)

@@ -111,7 +111,10 @@ def _split(items: Sequence[T], keys: Sequence[int]) -> Split[T]:
 
 
 def data_path(package: str, path: str) -> Path:
-    """Where an installed package keeps a file; found without importing the package or what it depends on."""
+    """Where an installed package keeps a file; found without importing the package or what it depends on.
+
+    Raises FileNotFoundError, saying what to install, when the package or the file is missing.
+    """
     try:
         found = Path(str(distribution(package).locate_file(path)))
     except PackageNotFoundError:
@@ -122,6 +125,7 @@ def data_path(package: str, path: str) -> Path:
 
 
 def require_hash(package: str, parts: Sequence[bytes], expected: str) -> None:
+    """Raise ValueError unless the SHA-256 hash of the parts, one after another, is the expected one."""
     digest = hashlib.sha256()
     for part in parts:
         # the same text counts as the same, whatever the line endings of the machine

@@ -20,7 +20,7 @@ SPEC = importlib.util.spec_from_file_location("api_pages", ROOT / "book" / "_ext
 api = importlib.util.module_from_spec(SPEC)
 SPEC.loader.exec_module(api)
 
-ROOMS = ("core", "rnn", "bptt", "gates", "page")  # in this order: a room imports from those before it
+ROOMS = ("core", "rnn", "bptt", "gates", "applications", "page")  # in this order: a room imports from those before it
 NOT_TAUGHT = {"exercises", "grade"}
 
 

@@ -30,7 +30,7 @@ def test_arrows_run_one_way():
             assert not {name.split(".")[0] for name in names} & {"book", "exercises", "tests", "tools"}, path.name
 
 
-ROOMS = ("core", "rnn", "bptt", "gates", "page")  # in the order of the book; exercises and grade use them all
+ROOMS = ("core", "rnn", "bptt", "gates", "applications", "page")  # in the order of the book
 
 
 def imported(path):

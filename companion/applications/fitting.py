@@ -134,11 +134,11 @@ def _masks(
     return next(drawn), next(drawn)
 
 
-def answers(network: Network, weights: Arrays, asked: Sequence[Example], size: int = 128) -> list[Array]:
-    """The network's answer to each example, `size` at a time: a class (), or labels (T,)."""
+def answers(network: Network, weights: Arrays, sentences: Sequence[Array], size: int = 128) -> list[Array]:
+    """The network's answer to each sentence, given as numbers (T, F), `size` at a time: a class (), or labels (T,)."""
     found: list[Array] = []
-    for first in range(0, len(asked), require_size("size", size)):
-        words, lengths, _ = batch(asked[first : first + size])
+    for first in range(0, len(sentences), require_size("size", size)):
+        words, lengths, _ = batch([Example(words, np.zeros((), int)) for words in sentences[first : first + size]])
         given = answer(network, weights, words, lengths)
         found += list(given) if given.ndim == 1 else [given[:n, b] for b, n in enumerate(lengths)]
     return found

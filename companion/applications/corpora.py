@@ -9,7 +9,7 @@ from __future__ import annotations
 import bz2
 import csv
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,6 +52,16 @@ def us_addresses() -> Split[Labelled]:
     return _by_text(every, ("training",) * 7 + ("development", "test", "test"))
 
 
+def two_readings() -> tuple[Labelled, ...]:
+    """72 short English sentences written for the course, with parts of speech, around words that can be two of them.
+
+    20 of the 65 words (can, fish, refuse, permit, …) stand with two labels or more. The labels are those of Universal
+    Dependencies: PRON, AUX, VERB, NOUN, DET, ADJ, ADV, ADP, PART.
+    """
+    lines = Path(__file__).with_name("two_readings.txt").read_text(encoding="utf-8").splitlines()
+    return tuple(_labelled(token.split("/") for token in line.split()) for line in lines)
+
+
 def treebank() -> Split[Labelled]:
     """4,696 Turkish sentences of up to 40 words from the web and from Wikipedia, each word with its part of speech.
 
@@ -71,32 +81,34 @@ def treebank() -> Split[Labelled]:
     return _by_text(list(found.values()), ("training",) * 8 + ("development", "test"))
 
 
-EARLY, LATE = "until 1900", "from 1946"
+TWO_ERAS = {"until 1900": (1790, 1900), "from 1946": (1946, 2100)}
+FOUR_ERAS = {"1790–1849": (1790, 1849), "1850–1899": (1850, 1899), "1900–1945": (1900, 1945), "from 1946": (1946, 2100)}
 
 
-def eras(number: int, rng: np.random.Generator) -> Split[Classified]:
-    """Sentences of 8 to 30 tokens from presidents' addresses, as many until 1900 as from 1946: say which.
+def eras(number: int, rng: np.random.Generator, periods: Mapping[str, tuple[int, int]] = TWO_ERAS) -> Split[Classified]:
+    """Sentences of 8 to 30 tokens from presidents' addresses, as many from each period: say which.
 
     The split is that of `addresses`, by year: no test sentence comes from an address of the training text. `number`
     sentences for training, and a sixth as many for development and for test each, are drawn by `rng`. Numbers and years
     are `<NUM>` in all of them. Raises ValueError for more sentences than there are, and as `addresses` does.
+
+    periods  each with its first and its last year
     """
+    sizes = (require_size("number", number, 6 * len(periods)), number // 6, number // 6)
     parts = addresses()
-    sizes = (require_size("number", number, 12), number // 6, number // 6)
-    return Split(*(_drawn(part, n, rng) for part, n in zip(_parts(parts), sizes, strict=True)))
+    named = zip((parts.training, parts.development, parts.test), sizes, strict=True)
+    return Split(*(_drawn(part, n // len(periods), rng, periods) for part, n in named))
 
 
-def _parts(split: Split[Address]) -> tuple[Sequence[Address], ...]:
-    return split.training, split.development, split.test
-
-
-def _drawn(part: Sequence[Address], number: int, rng: np.random.Generator) -> tuple[Classified, ...]:
+def _drawn(
+    part: Sequence[Address], each: int, rng: np.random.Generator, periods: Mapping[str, tuple[int, int]]
+) -> tuple[Classified, ...]:
     chosen: list[Classified] = []
-    for label, within in ((EARLY, lambda year: year <= 1900), (LATE, lambda year: year >= 1946)):
-        pool = [s for a in part if within(a.year) for s in a.sentences if 8 <= len(s) <= 30]
-        if len(pool) < number // 2:
-            raise ValueError(f"number: expected at most {len(pool)} sentences {label}, got {number // 2}")
-        chosen += [Classified(pool[i], label) for i in rng.permutation(len(pool))[: number // 2]]
+    for label, (first, last) in periods.items():
+        pool = [s for a in part if first <= a.year <= last for s in a.sentences if 8 <= len(s) <= 30]
+        if len(pool) < each:
+            raise ValueError(f"number: expected at most {len(pool)} sentences of {label}, got {each}")
+        chosen += [Classified(pool[i], label) for i in rng.permutation(len(pool))[:each]]
     return tuple(chosen[i] for i in rng.permutation(len(chosen)))
 
 

@@ -77,3 +77,60 @@ def mean_pool(rng: np.random.Generator, padding: str, divisor: str) -> Key:
             else r"The root of $T$ would make the vector of a short sentence too small.",
         },
     )
+
+
+@exercise(
+    "max-pool-back",
+    "max_pool_gradient",
+    "Back through a maximum over time",
+    "derive",
+    extreme=("largest", "smallest"),
+    ties=("first", "last"),
+)
+def max_pool_back(rng: np.random.Generator, extreme: str, ties: str) -> Key:
+    def by_loops(h, lengths, dz):
+        dh = np.zeros_like(h)
+        for b, i in np.ndindex(dz.shape):
+            numbers = h[: lengths[b], b, i].tolist()
+            wanted = max(numbers) if extreme == "largest" else min(numbers)
+            reached = [t for t, number in enumerate(numbers) if number == wanted]
+            dh[reached[0 if ties == "first" else -1], b, i] = dz[b, i]
+        return dh
+
+    def case(h, lengths):
+        return {"h": h, "lengths": np.array(lengths), "dz": normal(rng, *h.shape[1:])}
+
+    def whole_numbers(T, lengths, H):
+        return rng.integers(-1, 2, size=(T, len(lengths), H)).astype(float)
+
+    def below(T, lengths, H, factor):  # states on one side of zero
+        own = np.arange(T)[:, None] < lengths
+        h = _padded(rng, T, lengths, H)
+        return np.where(own[..., None], factor * (np.abs(h) + 0.1), h)
+
+    kept = whole_numbers(6, [4, 6, 2], 2)
+    repeated = np.stack([kept[np.minimum(np.arange(6), n - 1), b] for b, n in enumerate([4, 6, 2])], axis=1)
+    largest = extreme == "largest"
+    arg = "argmax" if largest else "argmin"
+    return Key(
+        cases=(
+            *(Case(name, case(_padded(rng, T, lengths, H), lengths)) for name, T, lengths, H in BATCHES),
+            Case("all numbers below zero", case(below(5, [3, 5, 1], 2, -1), [3, 5, 1])),
+            Case("all numbers above zero", case(below(5, [3, 5, 1], 2, 1), [3, 5, 1])),
+            Case("many ties", case(whole_numbers(12, [12, 9, 3], 4), [12, 9, 3])),
+            Case("all numbers equal", case(np.zeros((4, 2, 2)), [3, 4])),
+            Case("padding repeats the last step", case(repeated, [4, 6, 2])),
+        ),
+        also_right=(by_loops,),
+        axes={"result": "T B H"},
+        words={
+            "never": "-np.inf" if largest else "np.inf",
+            "arg": arg,
+            "best": "max" if largest else "min",
+            "step": f"seen.{arg}(axis=0)" if ties == "first" else f"T - 1 - seen[::-1].{arg}(axis=0)",
+            "common": f"seen.{'max' if largest else 'min'}(axis=2).{arg}(axis=0)",
+            "how": f"`{arg}` gives the first of equal numbers."
+            if ties == "first"
+            else f"`{arg}` gives the first of equal numbers; over the rows turned round that is the last.",
+        },
+    )

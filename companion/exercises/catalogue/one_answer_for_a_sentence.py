@@ -135,3 +135,49 @@ def max_pool_back(rng: np.random.Generator, extreme: str, ties: str) -> Key:
             else f"`{arg}` gives the first of equal numbers; over the rows turned round that is the last.",
         },
     )
+
+
+@exercise(
+    "last-both-ways",
+    "d_output",
+    "Back from the last states of both directions",
+    "implement",
+    padding=("end", "start"),
+    first=("forwards", "backwards"),
+)
+def last_both_ways(rng: np.random.Generator, padding: str, first: str) -> Key:
+    def by_loops(dz, lengths, T):
+        B, H = len(dz), dz.shape[1] // 2
+        doutput = np.zeros((T, B, 2 * H))
+        for b, n in enumerate(lengths):
+            steps = range(n) if padding == "end" else range(T - n, T)
+            for i in range(2 * H):
+                of_ahead = (i < H) == (first == "forwards")
+                doutput[steps[-1] if of_ahead else steps[0], b, i] = dz[b, i]
+        return doutput
+
+    at_end, ahead_first = padding == "end", first == "forwards"
+    halves = ("slice(0, H)", "slice(H, None)")
+    interleaved = ("slice(0, None, 2)", "slice(1, None, 2)")
+    return Key(
+        cases=tuple(
+            Case(name, {"dz": normal(rng, len(lengths), 2 * H), "lengths": np.array(lengths), "T": T})
+            for name, T, lengths, H in BATCHES
+        ),
+        also_right=(by_loops,),
+        axes={"result": "T B column"},
+        words={
+            "rows": _rows(padding),
+            "other": "start" if at_end else "end",
+            "layout": r"$[\overrightarrow h_t ; \overleftarrow h_t]$, the forward state in the first $H$ numbers"
+            if ahead_first
+            else r"$[\overleftarrow h_t ; \overrightarrow h_t]$, the backward state in the first $H$ numbers",
+            "halves": ", ".join(halves if ahead_first else halves[::-1]),
+            "interleaved": ", ".join(interleaved if ahead_first else interleaved[::-1]),
+            "last": "lengths - 1" if at_end else "T - 1",
+            "first": "0" if at_end else "T - lengths",
+            "last_words": "row $n - 1$" if at_end else "row $T - 1$",
+            "first_words": "row 0" if at_end else "row $T - n$",
+            "own": "np.arange(T)[:, None] < lengths" if at_end else "np.arange(T)[:, None] >= T - lengths",
+        },
+    )

@@ -181,3 +181,62 @@ def last_both_ways(rng: np.random.Generator, padding: str, first: str) -> Key:
             "own": "np.arange(T)[:, None] < lengths" if at_end else "np.arange(T)[:, None] >= T - lengths",
         },
     )
+
+
+@exercise(
+    "one-logit",
+    "binary_loss",
+    "Two classes, one logit",
+    "derive",
+    labels=("bits", "signs"),
+    total=("mean", "sum"),
+)
+def one_logit(rng: np.random.Generator, labels: str, total: str) -> Key:
+    def by_softmax(u, d):
+        """A softmax over the logits 0 and u of each sentence."""
+        losses, du = [], []
+        for logit, label in zip(u, d, strict=True):
+            shifted = np.array([0, logit]) - max(0, logit)
+            y = np.exp(shifted) / np.exp(shifted).sum()
+            right = int(label == 1)
+            losses.append(np.log(np.exp(shifted).sum()) - shifted[right])
+            du.append(y[1] - right)
+        return (np.mean(losses), np.array(du) / len(u)) if total == "mean" else (sum(losses), np.array(du))
+
+    bits, mean = labels == "bits", total == "mean"
+
+    def case(u, classes):
+        classes = np.array(classes)
+        return {"u": np.array(u, float), "d": classes if bits else 2 * classes - 1}
+
+    B = 12
+    shares = (" / len(u)", "")
+    return Key(
+        cases=(
+            Case("two sentences", case(normal(rng, 2, scale=2.0), [1, 0])),
+            Case("B = 1", case(normal(rng, 1, scale=2.0), [0])),
+            Case("undecided", case([0, 0, 0], [1, 0, 1])),
+            Case("all of class 1", case(normal(rng, 3, scale=2.0), [1, 1, 1])),
+            Case("all of class 0", case(normal(rng, 3, scale=2.0), [0, 0, 0])),
+            Case("a dozen sentences", case(normal(rng, B, scale=3.0), rng.permutation(np.arange(B) % 2))),
+            Case("u = 1000, sure and right", case([1000], [1])),
+            Case("u = −1000, sure and right", case([-1000, 1], [0, 1])),
+            Case("u = 1000, sure and wrong", case([1000, 1], [0, 0])),
+            Case("u = −1000, sure and wrong", case([-1000], [1])),
+            Case("around ±40", case([40.5, -39.5, 41, -40], [1, 1, 0, 0])),
+        ),
+        also_right=(by_softmax,),
+        returns=("L", "du"),
+        axes={"du": "B"},
+        words={
+            "labels": "0 or 1" if bits else r"written as $-1$ for class 0 and $+1$ for class 1",
+            "labels_short": "0 or 1" if bits else "−1 or 1",
+            "formula": r"\frac1B \sum_b" if mean else r"\sum_b",
+            "bit": "d" if bits else "(d + 1) / 2",
+            "share": shares[0 if mean else 1],
+            "other_share": shares[1 if mean else 0],
+            "other_total": "sum" if mean else "mean",
+            "factor": ("" if bits else "The target is 0 or 1, which $(d + 1) / 2$ makes of $-1$ and $1$. ")
+            + ("The mean divides the gradient by $B$." if mean else "$L$ is a sum, so that nothing divides it."),
+        },
+    )

@@ -240,3 +240,64 @@ def one_logit(rng: np.random.Generator, labels: str, total: str) -> Key:
             + ("The mean divides the gradient by $B$." if mean else "$L$ is a sum, so that nothing divides it."),
         },
     )
+
+
+@exercise(
+    "class-weights",
+    "weighted_loss",
+    "A loss with a weight for each class",
+    "derive",
+    norm=("weights", "B"),
+)
+def class_weights(rng: np.random.Generator, norm: str) -> Key:
+    def by_loops(logits, d, weights):
+        total = sum(weights[k] for k in d) if norm == "weights" else len(d)
+        L, du = 0.0, np.zeros_like(logits)
+        for b, right in enumerate(d):
+            u = logits[b] - max(logits[b])
+            below = sum(np.exp(u))
+            L += weights[right] * (np.log(below) - u[right]) / total
+            for k in range(len(u)):
+                du[b, k] = weights[right] * (np.exp(u[k]) / below - (k == right)) / total
+        return L, du
+
+    def case(logits, d, weights):
+        return {"logits": np.array(logits, float), "d": np.array(d), "weights": np.array(weights, float)}
+
+    def drawn(B, O, weights=None):
+        w = rng.uniform(0.3, 4, size=O) if weights is None else weights
+        return case(normal(rng, B, O, scale=2.0), rng.integers(O, size=B), w)
+
+    ten = np.array([0, 1, 0, 0, 1, 0, 2, 0, 1, 0])
+    sure = 1000 * (2 * np.eye(3) - 1)  # logits of a sentence that is sure of a class
+    by_weights = norm == "weights"
+    return Key(
+        cases=(
+            Case("two sentences", case(normal(rng, 2, 3, scale=2.0), [0, 2], rng.uniform(0.3, 4, size=3))),
+            Case("B = 1", drawn(1, 3)),
+            Case("two classes", case(normal(rng, 4, 2, scale=2.0), [1, 0, 0, 0], [0.5, 3])),
+            Case("everything square", case(normal(rng, 3, 3, scale=2.0), [2, 0, 1], rng.uniform(0.3, 4, size=3))),
+            Case("all weights 1", drawn(4, 3, [1, 1, 1])),
+            Case("all weights 2.5", drawn(4, 3, [2.5, 2.5, 2.5])),
+            Case("a class of weight 0", case(normal(rng, 5, 3, scale=2.0), [0, 1, 2, 1, 0], [2, 0, 0.5])),
+            Case("a rare class", case(normal(rng, 10, 4, scale=2.0), ten, [0.3, 1, 20, 7])),
+            Case("many sentences", drawn(20, 5)),
+            Case("logits of ±1000, sure and right", case(sure[[1, 0]], [1, 0], [1, 3, 2])),
+            Case("logits of ±1000, sure and wrong", case(sure[[2, 0, 1]], [0, 0, 2], [1, 3, 2])),
+            Case("logits around ±1000", case(normal(rng, 2, 3) + [[1000], [-1000]], [1, 2], [1, 3, 2])),
+        ),
+        also_right=(by_loops,),
+        returns=("L", "du"),
+        axes={"du": "B O"},
+        words={
+            "below": r"\sum_b w_{d_b}" if by_weights else "B",
+            "remark": "$L$ is a weighted mean of the losses" if by_weights else "$B$ is the plain number of sentences",
+            "total": "w.sum()" if by_weights else "len(d)",
+            "other_total": "len(d)" if by_weights else "w.sum()",
+            "divisor": "The sum of the weights below the line belongs to the factor, too. (This is the `weight` of "
+            "PyTorch's `cross_entropy`.)"
+            if by_weights
+            else "The $B$ below the line belongs to the factor, too. (PyTorch's `cross_entropy` divides by the sum of "
+            "the weights in the place of $B$.)",
+        },
+    )

@@ -1,0 +1,81 @@
+"""Labels of words: spans and how well they are found, a loss without padding, words never seen and their shape."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from companion.exercises.comparing import described
+from companion.exercises.model import Case, Key, Unfit, exercise
+
+KINDS = ("PER", "LOC", "ORG")
+
+
+@exercise(
+    "spans-of", "spans", "From labels to spans", "implement", stray=("begins", "nothing"), stop=("after", "last")
+)
+def spans(rng: np.random.Generator, stray: str, stop: str) -> Key:
+    begins, last = stray == "begins", stop == "last"
+
+    def span_by_span(labels):
+        found, start = [], 0
+        while start < len(labels):
+            mark, kind, end = labels[start][0], labels[start][2:], start + 1
+            if mark == "B" or mark == "I" and begins:
+                while labels[end : end + 1] == [f"I-{kind}"]:
+                    end += 1
+                found.append((start, end - last, kind))
+            start = end
+        return found
+
+    def case(name, labels):
+        return Case(name, {"labels": labels.split()})
+
+    def drawn(words):
+        marks, kinds = rng.choice(["B-", "I-", "I-", "O"], words), rng.choice(KINDS[:2], words)
+        return " ".join(mark if mark == "O" else mark + kind for mark, kind in zip(marks, kinds, strict=True))
+
+    return Key(
+        cases=(
+            case("one span of one word", "O B-PER O"),
+            case("one span of two words", "O B-LOC I-LOC O O"),
+            case("one word", "B-LOC"),
+            case("no span", "O O"),
+            case("an empty sentence", ""),
+            case("a span at the end", "B-PER I-PER O B-LOC I-LOC"),
+            case("two of a kind side by side", "B-PER B-PER I-PER O"),
+            case("two kinds side by side", "B-ORG I-ORG B-PER I-PER I-PER"),
+            case("an I- after O", "O I-ORG I-ORG O"),
+            case("an I- at the start", "I-PER I-PER O B-PER"),
+            case("an I- behind a gap", "B-PER O I-PER O"),
+            case("an I- after another kind", "B-PER I-LOC I-LOC O"),
+            case("another kind in between", "B-PER I-LOC I-PER"),
+            *(case(f"random labels {number}", drawn(10)) for number in (1, 2)),
+        ),
+        also_right=(span_by_span,),
+        view=_spans_in_words,
+        words={
+            "stray_words": "begins a span of kind `X`, as the scorer of the CoNLL tasks has it"
+            if begins
+            else "belongs to no span, and neither does an `I-X` that follows such a word",
+            "stop_words": "the span's last word" if last else "the word after the span's last, whether there is one or not",
+            "example": str(span_by_span(["O", "B-PER", "I-PER", "I-LOC"])).replace("'", '"'),
+            "last": "t - 1" if last else "t",
+            "begins": 'mark == "B" or mark == "I" and not goes_on' if begins else 'mark == "B"',
+            "why": "An `I-X` that continues nothing begins a span, as a `B-X` does."
+            if begins
+            else "An `I-X` that continues nothing closes what is open, as an `O` does, and opens nothing.",
+        },
+    )
+
+
+def _spans_in_words(arguments: Mapping[str, Any], returned: Any) -> str:
+    """All spans as one text, so that a report shows which there are where their number is wrong."""
+    if not isinstance(returned, list | tuple):
+        raise Unfit(f"a list of triples (start, stop, kind) is asked for, and this is {described(returned)}")
+    for span in returned:
+        if not isinstance(span, list | tuple) or len(span) != 3:
+            raise Unfit(f"each span is a triple (start, stop, kind), and one of yours is {described(span)}")
+    return ", ".join(f"{start}, {stop}, {kind}" for start, stop, kind in returned) or "no span"

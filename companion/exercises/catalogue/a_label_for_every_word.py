@@ -13,9 +13,7 @@ from companion.exercises.model import Case, Key, Unfit, exercise
 KINDS = ("PER", "LOC", "ORG")
 
 
-@exercise(
-    "spans-of", "spans", "From labels to spans", "implement", stray=("begins", "nothing"), stop=("after", "last")
-)
+@exercise("spans-of", "spans", "From labels to spans", "implement", stray=("begins", "nothing"), stop=("after", "last"))
 def spans(rng: np.random.Generator, stray: str, stop: str) -> Key:
     begins, last = stray == "begins", stop == "last"
 
@@ -60,7 +58,9 @@ def spans(rng: np.random.Generator, stray: str, stop: str) -> Key:
             "stray_words": "begins a span of kind `X`, as the scorer of the CoNLL tasks has it"
             if begins
             else "belongs to no span, and neither does an `I-X` that follows such a word",
-            "stop_words": "the span's last word" if last else "the word after the span's last, whether there is one or not",
+            "stop_words": "the span's last word"
+            if last
+            else "the word after the span's last, whether there is one or not",
             "example": str(span_by_span(["O", "B-PER", "I-PER", "I-LOC"])).replace("'", '"'),
             "last": "t - 1" if last else "t",
             "begins": 'mark == "B" or mark == "I" and not goes_on' if begins else 'mark == "B"',
@@ -79,3 +79,77 @@ def _spans_in_words(arguments: Mapping[str, Any], returned: Any) -> str:
         if not isinstance(span, list | tuple) or len(span) != 3:
             raise Unfit(f"each span is a triple (start, stop, kind), and one of yours is {described(span)}")
     return ", ".join(f"{start}, {stop}, {kind}" for start, stop, kind in returned) or "no span"
+
+
+@exercise("span-f1", "span_scores", "Precision, recall and F of spans", "implement", beta=(1, 2, 0.5))
+def span_f1(rng: np.random.Generator, beta: float) -> Key:
+    def span_by_span(wanted, found):
+        """By the counts of what is missed and of what is found in vain."""
+        right = missed = in_vain = 0
+        for w, f in zip(wanted, found, strict=True):
+            for span in w:
+                right += span in f
+                missed += span not in f
+            in_vain += sum(span not in w for span in f)
+        if not right:
+            return 0.0, 0.0, 0.0
+        P, R = right / (right + in_vain), right / (right + missed)
+        return P, R, (1 + beta**2) * right / ((1 + beta**2) * right + beta**2 * missed + in_vain)
+
+    def case(name, wanted, found):
+        return Case(name, {"wanted": wanted, "found": found})
+
+    def drawn(words):
+        """Spans of up to three words, with gaps."""
+        one, start = [], int(rng.integers(3))
+        while start < words:
+            stop = start + int(rng.integers(1, 4))
+            one.append((start, stop, KINDS[rng.integers(2)]))
+            start = stop + int(rng.integers(2))
+        return one
+
+    def disturbed(one):
+        """Most spans of a sentence, some with another kind or a word less."""
+        kept = [span for span in one if rng.random() < 0.8]
+        return [
+            (start, max(stop - int(rng.integers(2)), start + 1), kind if rng.random() < 0.8 else "ORG")
+            for start, stop, kind in kept
+        ]
+
+    texts = [[drawn(words) for words in (12, 3, 20, 7)] for _ in range(2)]
+    per, loc = (0, 1, "PER"), (2, 4, "LOC")
+    return Key(
+        cases=(
+            case("one of two found", [[per, loc]], [[loc]]),
+            case("one too many", [[loc]], [[per, loc]]),
+            case("all found, in another order", [[per, loc], [per]], [[loc, per], [per]]),
+            case("nothing found", [[per], [loc]], [[], []]),
+            case("nothing wanted", [[], []], [[], [loc]]),
+            case("nothing wanted, nothing found", [[]], [[]]),
+            case("nothing right", [[per]], [[loc]]),
+            case("a word too few", [[(1, 4, "ORG"), per]], [[(1, 3, "ORG"), per]]),
+            case("a word too many at the start", [[(1, 4, "ORG"), (5, 6, "PER")]], [[(0, 4, "ORG"), (5, 6, "PER")]]),
+            case("another kind", [[per, loc]], [[per, (2, 4, "ORG")]]),
+            case("found in another sentence", [[per], [loc], []], [[], [loc], [per]]),
+            case("equal spans of two sentences", [[per], [per], [per, loc]], [[per], [], [per]]),
+            case(
+                "a long sentence and a short one", [[per, loc, (5, 6, "PER"), (7, 9, "LOC")], [per]], [[per, loc], []]
+            ),
+            *(case(f"a random text {number}", text, [*map(disturbed, text)]) for number, text in enumerate(texts, 1)),
+        ),
+        also_right=(span_by_span,),
+        returns=("P", "R", "F"),
+        words={
+            "beta": f"{beta:g}",
+            "F": {
+                1: "2 * P * R / (P + R)",
+                2: "5 * P * R / (4 * P + R)",
+                0.5: "1.25 * P * R / (0.25 * P + R)",
+            }[beta],
+            "weighs": {
+                1: "both count alike",
+                2: "recall counts for more than precision",
+                0.5: "precision counts for more than recall",
+            }[beta],
+        },
+    )

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from companion.exercises.comparing import described
+from companion.exercises.inputs import normal
 from companion.exercises.model import Case, Key, Unfit, exercise
 
 KINDS = ("PER", "LOC", "ORG")
@@ -151,5 +152,50 @@ def span_f1(rng: np.random.Generator, beta: float) -> Key:
                 2: "recall counts for more than precision",
                 0.5: "precision counts for more than recall",
             }[beta],
+        },
+    )
+
+
+@exercise("masked-loss", "tagging_loss", "A loss without the padding", "derive", over=("words", "sentences"))
+def masked_loss(rng: np.random.Generator, over: str) -> Key:
+    def word_by_word(logits, targets, lengths):
+        loss, dlogits = 0.0, np.zeros_like(logits)
+        share = 1 / (sum(lengths) if over == "words" else len(lengths))
+        for b, n in enumerate(lengths):
+            for t in range(n):
+                log_y = logits[t, b] - np.logaddexp.reduce(logits[t, b])
+                loss -= share * log_y[targets[t, b]]
+                dlogits[t, b] = share * np.exp(log_y)
+                dlogits[t, b, targets[t, b]] -= share
+        return loss, dlogits
+
+    def case(name, T, O, lengths, scale=1.0, padding=3.0):
+        B = len(lengths)
+        logits, real = normal(rng, T, B, O, scale=scale), np.arange(T)[:, None] < np.array(lengths)
+        logits[~real] = normal(rng, int((~real).sum()), O, scale=padding)
+        return Case(name, {"logits": logits, "targets": rng.integers(O, size=(T, B)), "lengths": np.array(lengths)})
+
+    return Key(
+        cases=(
+            case("two sentences", 3, 3, [3, 2]),
+            case("T = 1", 1, 4, [1, 1]),
+            case("B = 1", 4, 3, [2]),
+            case("one word each", 3, 2, [1, 1, 1]),
+            case("all full", 3, 4, [3, 3]),
+            case("everything square", 3, 3, [2, 3, 1]),
+            case("five sentences", 7, 5, [4, 7, 1, 6, 2]),
+            case("large numbers in the padding", 4, 3, [2, 4, 1], padding=1e3),
+            case("large logits", 4, 3, [4, 2], scale=1e3, padding=1e3),
+        ),
+        also_right=(word_by_word,),
+        returns=("loss", "dlogits"),
+        axes={"dlogits": "T B O"},
+        words={
+            "loss_words": "the mean of the cross-entropies of all words that are no padding, whichever sentence they "
+            "stand in"
+            if over == "words"
+            else "the sum of the cross-entropies of a sentence's words, padding left out, averaged over the $B$ sentences",
+            "count": "real.sum()" if over == "words" else "B",
+            "divided": "the number of words in the batch" if over == "words" else "the number of sentences",
         },
     )

@@ -199,3 +199,89 @@ def masked_loss(rng: np.random.Generator, over: str) -> Key:
             "divided": "the number of words in the batch" if over == "words" else "the number of sentences",
         },
     )
+
+
+@exercise(
+    "unknown-words",
+    "numbered",
+    "Numbers for words, known or not",
+    "implement",
+    order=("alphabetical", "first", "frequency"),
+    case=("folded", "kept"),
+)
+def unknown_words(rng: np.random.Generator, order: str, case: str) -> Key:
+    folded = case == "folded"
+
+    def by_sorting(training, sentences, least):
+        """By the sorted words of a whole text, where equal ones stand side by side."""
+        pooled = np.array([w.lower() if folded else w for sentence in training for w in sentence], dtype=str)
+        words, first, count = np.unique(pooled, return_index=True, return_counts=True)
+        sign = {"alphabetical": np.zeros(len(words)), "first": first, "frequency": -count}[order]
+        places = np.argsort(sign, kind="stable")
+        known = [str(words[place]) for place in places if count[place] >= least]
+        looked_up = [[w.lower() if folded else w for w in sentence] for sentence in sentences]
+        return [[known.index(w) + 1 if w in known else 0 for w in sentence] for sentence in looked_up]
+
+    def made(name, training, sentences, least):
+        texts = {"training": training, "sentences": sentences}
+        return Case(name, {**{key: [line.split() for line in text] for key, text in texts.items()}, "least": least})
+
+    def drawn(count):
+        words = ["we", "We", "say", "it", "It", "now", "then", "people", "People", "of"]
+        chance = np.arange(len(words), 0, -1) / sum(range(len(words) + 1))
+        return [" ".join(rng.choice(words, int(size), p=chance)) for size in rng.integers(2, 9, count)]
+
+    example = ["The cat saw Ann", "Ann saw the dog"]
+    number = by_sorting([line.split() for line in example], ["the dog saw Ann".split()], 2)
+    return Key(
+        cases=(
+            made("every word is known", ["b a", "a b"], ["a b a"], 1),
+            made("the example", example, ["the dog saw Ann"], 2),
+            made("a word that is never seen", ["to be or not"], ["to see or not", "see"], 1),
+            made("words of the sentences only", ["we say"], ["it it it", "we we"], 2),
+            made("a rare word in between", ["b a c b c", "c"], ["a b c"], 2),
+            made("twice in one sentence", ["b b a", "a c"], ["a b c"], 2),
+            made("exactly as often as asked for", ["a a b b b b", "c a b"], ["a b c"], 3),
+            made("nothing is known", ["a b", "c d"], ["a b", "d"], 2),
+            made("an empty sentence", ["a b", "", "b"], ["", "b a"], 1),
+            made("capitals", ["We say we", "say We", "Now we"], ["we We now NOW", "WE say"], 2),
+            made("each order is another", ["d a b", "c b d b", "c a c b"], ["a b c d"], 2),
+            *(made(f"a random text, least {least}", drawn(9), drawn(4), least) for least in (1, 2, 4)),
+        ),
+        also_right=(by_sorting,),
+        view=_numbers_by_sentence,
+        words={
+            "case_words": "Before anything else, all words are lower-cased, in both lists."
+            if folded
+            else "Capitals are kept: *The* and *the* are two words.",
+            "order_words": {
+                "alphabetical": "in alphabetical order",
+                "first": "in the order in which they first occur in `training`",
+                "frequency": "the most frequent word first, and words that occur equally often in alphabetical order",
+            }[order]
+            + ("" if folded or order == "first" else ", capitals before small letters, as `sorted` has it"),
+            "example": str(number[0]),
+            "low": ".lower()" if folded else "",
+            "ordered": {
+                "alphabetical": "sorted(counts)",
+                "first": "counts",
+                "frequency": "sorted(counts, key=lambda w: (-counts[w], w))",
+            }[order],
+            "why": {
+                "alphabetical": "`sorted` puts the words in order.",
+                "first": "A dictionary keeps its keys in the order in which they came, so that nothing is sorted.",
+                "frequency": "The key of the sorting is a pair: the count with a minus, and then the word itself.",
+            }[order],
+        },
+    )
+
+
+def _numbers_by_sentence(arguments: Mapping[str, Any], returned: Any) -> dict[str, Any]:
+    """One text a sentence, so that a report shows a whole sentence."""
+    asked = len(arguments["sentences"])
+    if not isinstance(returned, list | tuple) or len(returned) != asked:
+        raise Unfit(f"a list of {asked} lists is asked for, and this is {described(returned)}")
+    for one in returned:
+        if not isinstance(one, list | tuple | np.ndarray):
+            raise Unfit(f"each sentence has a list of numbers, and one of yours is {described(one)}")
+    return {f"sentence {t}": ", ".join(map(str, one)) or "no number" for t, one in enumerate(returned)}

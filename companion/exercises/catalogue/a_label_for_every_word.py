@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -285,3 +286,38 @@ def _numbers_by_sentence(arguments: Mapping[str, Any], returned: Any) -> dict[st
         if not isinstance(one, list | tuple | np.ndarray):
             raise Unfit(f"each sentence has a list of numbers, and one of yours is {described(one)}")
     return {f"sentence {t}": ", ".join(map(str, one)) or "no number" for t, one in enumerate(returned)}
+
+
+@exercise("word-shape", "shape", "The shape of a word", "implement", limit=(1, 2, 3), digit=("9", "d", "0"))
+def word_shape(rng: np.random.Generator, limit: int, digit: str) -> Key:
+    def run_by_run(word):
+        def sign(letter):
+            if letter in "0123456789":
+                return digit
+            if letter.lower() == letter.upper():  # neither of the two
+                return letter
+            return "x" if letter == letter.lower() else "X"
+
+        return "".join("".join(list(run)[:limit]) for _, run in groupby(map(sign, word)))
+
+    def drawn(letters, size):
+        return "".join(rng.choice(list(letters), size))
+
+    words = ("Ann", "I", "1987", "", "McDonald's", "ABC", "AAA", "AbAb", "2nd", "12", "e-mail", "...", "--", "U.S.A.")
+    words += ("AB-12-CD", "aabbb", "a1b2", "3,500", "ÉCOLE", "Straße", "x9X", "BBBbbbb4444----")
+    return Key(
+        cases=(
+            *(Case(f"the word {word!r}" if word else "no letter at all", {"word": word}) for word in words),
+            *(Case(f"random letters {size}", {"word": drawn("aBCd12-.É", size)}) for size in (9, 30)),
+        ),
+        also_right=(run_by_run,),
+        words={
+            "digit_words": f"a `{digit}`",
+            "limit_words": {1: "once", 2: "twice", 3: "three times"}[limit],
+            "kept_words": {1: "one is", 2: "two are", 3: "three are"}[limit],
+            "same": f"[{', '.join(['sign'] * limit)}]",
+            "mcdonald": run_by_run("McDonald's"),
+            "second": run_by_run("2nd"),
+            "number": run_by_run("3,500"),
+        },
+    )

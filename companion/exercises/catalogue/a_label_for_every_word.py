@@ -132,6 +132,7 @@ def span_f1(rng: np.random.Generator, beta: float) -> Key:
             case("a word too few", [[(1, 4, "ORG"), per]], [[(1, 3, "ORG"), per]]),
             case("a word too many at the start", [[(1, 4, "ORG"), (5, 6, "PER")]], [[(0, 4, "ORG"), (5, 6, "PER")]]),
             case("another kind", [[per, loc]], [[per, (2, 4, "ORG")]]),
+            case("of one kind in two places", [[per, loc]], [[(5, 6, "PER"), loc]]),
             case("found in another sentence", [[per], [loc], []], [[], [loc], [per]]),
             case("equal spans of two sentences", [[per], [per], [per, loc]], [[per], [], [per]]),
             case(
@@ -195,7 +196,8 @@ def masked_loss(rng: np.random.Generator, over: str) -> Key:
             "loss_words": "the mean of the cross-entropies of all words that are no padding, whichever sentence they "
             "stand in"
             if over == "words"
-            else "the sum of the cross-entropies of a sentence's words, padding left out, averaged over the $B$ sentences",
+            else "the sum of the cross-entropies of a sentence's words, padding left out, averaged over the $B$ "
+            "sentences",
             "count": "real.sum()" if over == "words" else "B",
             "divided": "the number of words in the batch" if over == "words" else "the number of sentences",
         },
@@ -281,7 +283,9 @@ def _numbers_by_sentence(arguments: Mapping[str, Any], returned: Any) -> dict[st
     """One text a sentence, so that a report shows a whole sentence."""
     asked = len(arguments["sentences"])
     if not isinstance(returned, list | tuple) or len(returned) != asked:
-        raise Unfit(f"a list of {asked} lists is asked for, and this is {described(returned)}")
+        raise Unfit(
+            f"a list with one list for each sentence is asked for, {asked} in all, and this is {described(returned)}"
+        )
     for one in returned:
         if not isinstance(one, list | tuple | np.ndarray):
             raise Unfit(f"each sentence has a list of numbers, and one of yours is {described(one)}")
@@ -303,11 +307,12 @@ def word_shape(rng: np.random.Generator, limit: int, digit: str) -> Key:
     def drawn(letters, size):
         return "".join(rng.choice(list(letters), size))
 
-    words = ("Ann", "I", "1987", "", "McDonald's", "ABC", "AAA", "AbAb", "2nd", "12", "e-mail", "...", "--", "U.S.A.")
-    words += ("AB-12-CD", "aabbb", "a1b2", "3,500", "ÉCOLE", "Straße", "x9X", "BBBbbbb4444----")
+    words = "Ann I 1987 McDonald's ABC AAA AbAb 2nd 12 e-mail ... -- U.S.A. AB-12-CD aabbb a1b2 3,500 ÉCOLE Straße x9X"
     return Key(
         cases=(
-            *(Case(f"the word {word!r}" if word else "no letter at all", {"word": word}) for word in words),
+            *(Case(word, {"word": word}) for word in words.split()),
+            Case("long runs", {"word": "BBBbbbb4444----''é"}),
+            Case("no letter at all", {"word": ""}),
             *(Case(f"random letters {size}", {"word": drawn("aBCd12-.É", size)}) for size in (9, 30)),
         ),
         also_right=(run_by_run,),

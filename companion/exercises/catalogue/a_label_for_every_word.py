@@ -13,6 +13,7 @@ from companion.exercises.inputs import normal
 from companion.exercises.model import Case, Key, Unfit, exercise
 
 KINDS = ("PER", "LOC", "ORG")
+LARGE = 1e3  # of logits: np.exp overflows beyond 709
 
 
 @exercise("spans-of", "spans", "From labels to spans", "implement", stray=("begins", "nothing"), stop=("after", "last"))
@@ -175,7 +176,12 @@ def masked_loss(rng: np.random.Generator, over: str) -> Key:
         B = len(lengths)
         logits, real = normal(rng, T, B, O, scale=scale), np.arange(T)[:, None] < np.array(lengths)
         logits[~real] = normal(rng, int((~real).sum()), O, scale=padding)
-        return Case(name, {"logits": logits, "targets": rng.integers(O, size=(T, B)), "lengths": np.array(lengths)})
+        targets = rng.integers(O, size=(T, B))
+        if padding == LARGE:  # a row of padding whose exponentials overflow, whatever was drawn
+            logits[-1, -1, 0] = 5 * LARGE
+        if scale == LARGE:  # and a word for whose class the probability is rounded to 0
+            logits[0, 0, (targets[0, 0] + 1) % O] = 5 * LARGE
+        return Case(name, {"logits": logits, "targets": targets, "lengths": np.array(lengths)})
 
     return Key(
         cases=(
@@ -186,8 +192,8 @@ def masked_loss(rng: np.random.Generator, over: str) -> Key:
             case("all full", 3, 4, [3, 3]),
             case("everything square", 3, 3, [2, 3, 1]),
             case("five sentences", 7, 5, [4, 7, 1, 6, 2]),
-            case("large numbers in the padding", 4, 3, [2, 4, 1], padding=1e3),
-            case("large logits", 4, 3, [4, 2], scale=1e3, padding=1e3),
+            case("large numbers in the padding", 4, 3, [2, 4, 1], padding=LARGE),
+            case("large logits", 4, 3, [4, 2], scale=LARGE, padding=LARGE),
         ),
         also_right=(word_by_word,),
         returns=("loss", "dlogits"),

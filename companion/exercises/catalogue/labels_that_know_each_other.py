@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import pairwise, product
 
 import numpy as np
 
 from companion.exercises.edits import Edit
 from companion.exercises.inputs import normal
 from companion.exercises.model import Case, Key, Misconception, exercise
+
+MOST_LABELLINGS = 5000  # that are gone through one by one
 
 
 @dataclass(frozen=True)
@@ -19,7 +22,7 @@ class Stored:
     Attributes:
         words: as prose has it.
         formula: the score of the transition to step t, in LaTeX.
-        entry: that from label j to label k, in NumPy.
+        entry: that from label j to label k, in NumPy; ``typeset`` in LaTeX.
         pair: the indices of all T - 1 transitions of a labelling d.
         wrapped: the indices of T, where the first label follows the last.
         rows: W_yy with a row for each label k and a column for each label j before it.
@@ -29,6 +32,7 @@ class Stored:
     words: str
     formula: str
     entry: str
+    typeset: str
     pair: str
     wrapped: str
     rows: str
@@ -44,6 +48,7 @@ STORED = (
         "`W_yy[k, j]` is the score of label $k$ directly after label $j$: to, from",
         "W_{yy}[d_t, d_{t-1}]",
         "W_yy[k, j]",
+        "W_{yy}[k, j]",
         "d[1:], d[:-1]",
         "d, np.roll(d, 1)",
         "W_yy",
@@ -53,6 +58,7 @@ STORED = (
         "`W_yy[j, k]` is the score of label $k$ directly after label $j$: from, to",
         "W_{yy}[d_{t-1}, d_t]",
         "W_yy[j, k]",
+        "W_{yy}[j, k]",
         "d[:-1], d[1:]",
         "np.roll(d, 1), d",
         "W_yy.T",
@@ -76,6 +82,58 @@ def _crf(rng: np.random.Generator, T: int, O: int, scale: float = 1.5) -> dict[s
         "b_start": normal(rng, O, scale=1.5),
         "b_end": normal(rng, O, scale=1.5),
     }
+
+
+def _large(rng: np.random.Generator, T: int, O: int) -> dict[str, np.ndarray]:
+    """The same with logits of 1000 and -1000, among which one labelling does not outweigh all others."""
+    given = _crf(rng, T, O)
+    sizes = np.where(np.arange(T) % 2, -1000.0, 1000.0)[:, None] * np.ones(O)
+    sizes[0, 0] = -1000.0
+    return {**given, "logits": given["logits"] + sizes}
+
+
+def _dear_label(rng: np.random.Generator, T: int, O: int, stored: Stored) -> dict[str, np.ndarray]:
+    """The same with a label that costs 1000 after any, where its logits give it 1000 back."""
+    given = _crf(rng, T, O)
+    stored.to_from(given["W_yy"])[1] -= 1000
+    given["logits"][1:, 1] += 1000
+    return given
+
+
+def _scores(
+    logits: np.ndarray, to_from: np.ndarray, b_start: np.ndarray, b_end: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """All labellings (O**T, T) and their scores (O**T,)."""
+    T, O = logits.shape
+    d = np.array(list(product(range(O), repeat=T)))
+    steps = to_from[d[:, 1:], d[:, :-1]].sum(axis=1)
+    return d, b_start[d[:, 0]] + logits[np.arange(T), d].sum(axis=1) + steps + b_end[d[:, -1]]
+
+
+def _score(d: Sequence[int], logits: np.ndarray, to_from: np.ndarray, b_start: np.ndarray) -> float:
+    """The score of a beginning of as many steps as d has labels, without any end."""
+    steps = sum(to_from[k, j] for j, k in pairwise(d))
+    return b_start[d[0]] + sum(u[k] for u, k in zip(logits, d, strict=False)) + steps
+
+
+def _marginals(logits: np.ndarray, to_from: np.ndarray, b_start: np.ndarray, b_end: np.ndarray) -> np.ndarray:
+    """The probability of each label at each step, (T, O)."""
+    ahead, behind = [b_start + logits[0]], [b_end]
+    for u, later in zip(logits[1:], logits[:0:-1], strict=True):
+        ahead.append(u + np.logaddexp.reduce(to_from + ahead[-1], axis=1))
+        behind.append(np.logaddexp.reduce(to_from.T + later + behind[-1], axis=1))
+    both = np.array(ahead) + np.array(behind[::-1])
+    return np.exp(both - np.logaddexp.reduce(both, axis=1, keepdims=True))
+
+
+def _log_product(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """The log of the matrix product of exp(one) and exp(other)."""
+    return np.logaddexp.reduce(one[:, :, None] + other, axis=1)
+
+
+def _capitals(stored: Stored) -> dict[str, str]:
+    """How W_yy is stored, as a sentence of its own."""
+    return {"Stored": f"The transition scores are stored so that {stored.words}", "entry": stored.typeset}
 
 
 @exercise("crf-score", "score", "The score of a labelling", "implement", stored=STORED)
@@ -109,4 +167,109 @@ def crf_score(rng: np.random.Generator, stored: Stored) -> Key:
         ),
         also_right=(by_loops, by_one_hot_rows),
         misconceptions=_other_way(stored),
+    )
+
+
+@exercise("forward-algorithm", "log_partition", "The sum over all labellings", "implement", stored=STORED)
+def forward_algorithm(rng: np.random.Generator, stored: Stored) -> Key:
+    def by_halves(logits, W_yy, b_start, b_end):
+        """log Z of a product of matrices, of neighbours in pairs until one is left."""
+        row = b_start + logits[0]
+        steps = [stored.to_from(W_yy).T + u for u in logits[1:]]  # each: from j (row) to k (column)
+        steps.append(np.repeat(b_end[:, None], len(b_end), axis=1))
+        while len(steps) > 1:
+            pairs = [_log_product(*steps[i : i + 2]) for i in range(0, len(steps) - 1, 2)]
+            steps = pairs + steps[len(pairs) * 2 :]
+        return np.logaddexp.reduce(row + steps[0][:, 0])
+
+    def by_all_labellings(logits, W_yy, b_start, b_end):
+        if logits.shape[1] ** len(logits) > MOST_LABELLINGS:
+            return by_halves(logits, W_yy, b_start, b_end)
+        return np.logaddexp.reduce(_scores(logits, stored.to_from(W_yy), b_start, b_end)[1])
+
+    return Key(
+        cases=(
+            Case("three steps", _crf(rng, 3, 2)),
+            Case("T = 1", _crf(rng, 1, 3)),
+            Case("T = 2", _crf(rng, 2, 2)),
+            Case("O = 1", _crf(rng, 4, 1)),
+            Case("as many steps as labels", _crf(rng, 4, 4)),
+            Case("six steps", _crf(rng, 6, 3)),
+            Case("logits of ±1000", _large(rng, 5, 3)),
+            Case("transition scores of −1000", _dear_label(rng, 3, 3, stored)),
+            Case("T = 200", _crf(rng, 200, 4)),
+        ),
+        also_right=(by_halves, by_all_labellings),
+        misconceptions=_other_way(stored),
+        words=_capitals(stored),
+    )
+
+
+@exercise("viterbi", "best_labels", "The best of all labellings", "implement", stored=STORED, sign=("score", "cost"))
+def viterbi(rng: np.random.Generator, stored: Stored, sign: str) -> Key:
+    up = 1.0 if sign == "score" else -1.0  # what is added up, times this, is to be largest
+
+    def by_beginnings(logits, W_yy, b_start, b_end):
+        """Of each label the best beginning that ends in it, kept whole."""
+        total = lambda d: up * _score(d, logits, stored.to_from(W_yy), b_start)  # noqa: E731
+        ways = [[k] for k in range(len(b_end))]
+        for _ in logits[1:]:
+            ways = [max(([*way, k] for way in ways), key=total) for k in range(len(b_end))]
+        return np.array(max(ways, key=lambda way: total(way) + up * b_end[way[-1]]))
+
+    def by_all_labellings(logits, W_yy, b_start, b_end):
+        if logits.shape[1] ** len(logits) > MOST_LABELLINGS:
+            return by_beginnings(logits, W_yy, b_start, b_end)
+        d, scores = _scores(logits, stored.to_from(W_yy), b_start, b_end)
+        return d[np.argmax(up * scores)]
+
+    def most_probable_each(logits, W_yy, b_start, b_end):
+        return _marginals(up * logits, up * stored.to_from(W_yy), up * b_start, up * b_end).argmax(axis=1)
+
+    def greedy(logits, W_yy, b_start, b_end):
+        labels = [np.argmax(up * (b_start + logits[0]))]
+        for t in range(1, len(logits)):
+            end = b_end if t == len(logits) - 1 else 0
+            labels.append(np.argmax(up * (stored.to_from(W_yy)[:, labels[-1]] + logits[t] + end)))
+        return np.array(labels)
+
+    return Key(
+        cases=(
+            Case("three steps", _crf(rng, 3, 3)),
+            Case("T = 1", _crf(rng, 1, 4)),
+            Case("T = 2", _crf(rng, 2, 3)),
+            Case("O = 1", _crf(rng, 4, 1)),
+            Case("as many steps as labels", _crf(rng, 4, 4)),
+            *(Case(f"sentence {n} of six steps", _crf(rng, 6, 3)) for n in range(1, 6)),
+            Case("logits of ±1000", _large(rng, 5, 3)),
+            Case("T = 60", _crf(rng, 60, 4)),
+        ),
+        also_right=(by_beginnings, by_all_labellings),
+        misconceptions=(
+            *_other_way(stored),
+            Misconception(
+                "of each step the most probable label",
+                "Each of your labels is the likeliest at its step, over all labellings. Does the labelling made of "
+                "these have the best total, too?",
+                most_probable_each,
+            ),
+            Misconception(
+                "from each label the best next one",
+                "You choose a label for good before you have seen what follows. Can a label that is worse at first "
+                "lead to a better total?",
+                greedy,
+            ),
+        ),
+        words={
+            **_capitals(stored),
+            "arg": "argmax" if sign == "score" else "argmin",
+            "most": "max" if sign == "score" else "min",
+            "extreme": "highest" if sign == "score" else "lowest",
+            "S": "score" if sign == "score" else "cost",
+            "Sign": "The higher $S(d)$, the better."
+            if sign == "score"
+            else "All numbers here are costs, logits with the opposite sign: the lower $S(d)$, the better.",
+            "soft": "np.logaddexp.reduce(steps, axis=1)" if sign == "score" else "-np.logaddexp.reduce(-steps, axis=1)",
+        },
+        axes={"result": "T"},
     )

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise, product
+from itertools import pairwise
 
 import numpy as np
 
@@ -105,7 +105,7 @@ def _scores(
 ) -> tuple[np.ndarray, np.ndarray]:
     """All labellings (O**T, T) and their scores (O**T,)."""
     T, O = logits.shape
-    d = np.array(list(product(range(O), repeat=T)))
+    d = np.indices((O,) * T).reshape(T, -1).T
     steps = to_from[d[:, 1:], d[:, :-1]].sum(axis=1)
     return d, b_start[d[:, 0]] + logits[np.arange(T), d].sum(axis=1) + steps + b_end[d[:, -1]]
 
@@ -124,6 +124,17 @@ def _marginals(logits: np.ndarray, to_from: np.ndarray, b_start: np.ndarray, b_e
         behind.append(np.logaddexp.reduce(to_from.T + later + behind[-1], axis=1))
     both = np.array(ahead) + np.array(behind[::-1])
     return np.exp(both - np.logaddexp.reduce(both, axis=1, keepdims=True))
+
+
+def _told_apart(
+    rng: np.random.Generator, T: int, O: int, labellings: Callable[..., Sequence[np.ndarray]]
+) -> dict[str, np.ndarray]:
+    """A sentence in which all of these labellings differ."""
+    while True:
+        given = _crf(rng, T, O)
+        found = [tuple(labelling) for labelling in labellings(**given)]
+        if len(set(found)) == len(found):
+            return given
 
 
 def _log_product(one: np.ndarray, other: np.ndarray) -> np.ndarray:
@@ -233,6 +244,19 @@ def viterbi(rng: np.random.Generator, stored: Stored, sign: str) -> Key:
             labels.append(np.argmax(up * (stored.to_from(W_yy)[:, labels[-1]] + logits[t] + end)))
         return np.array(labels)
 
+    def without(logits, W_yy, b_start, b_end):
+        """The best labelling, and those where an end or the first logits are left out, or taken from elsewhere."""
+        ends = ((b_start, b_end), (0 * b_start, b_end), (b_start, 0 * b_end), (0 * b_start, 0 * b_end))
+        found = [by_all_labellings(logits, W_yy, start, end) for start, end in ends]
+        for first in (0 * logits[-1], logits[-1]):
+            found.append(by_all_labellings(np.array([first, *logits[1:]]), W_yy, b_start, b_end))
+        return found
+
+    def in_haste(logits, W_yy, b_start, b_end):
+        """The best labelling, and what is found by looking at each step alone, in three ways."""
+        given = logits, W_yy, b_start, b_end
+        return [by_all_labellings(*given), most_probable_each(*given), greedy(*given), np.argmax(up * logits, axis=1)]
+
     return Key(
         cases=(
             Case("three steps", _crf(rng, 3, 3)),
@@ -240,7 +264,8 @@ def viterbi(rng: np.random.Generator, stored: Stored, sign: str) -> Key:
             Case("T = 2", _crf(rng, 2, 3)),
             Case("O = 1", _crf(rng, 4, 1)),
             Case("as many steps as labels", _crf(rng, 4, 4)),
-            *(Case(f"sentence {n} of six steps", _crf(rng, 6, 3)) for n in range(1, 6)),
+            Case("the ends count", _told_apart(rng, 2, 9, without)),
+            Case("no step by itself", _told_apart(rng, 3, 5, in_haste)),
             Case("logits of ±1000", _large(rng, 5, 3)),
             Case("T = 60", _crf(rng, 60, 4)),
         ),

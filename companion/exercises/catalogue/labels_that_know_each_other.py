@@ -110,6 +110,10 @@ def _scores(
     return d, b_start[d[:, 0]] + logits[np.arange(T), d].sum(axis=1) + steps + b_end[d[:, -1]]
 
 
+def _log_Z(logits: np.ndarray, to_from: np.ndarray, b_start: np.ndarray, b_end: np.ndarray) -> float:
+    return float(np.logaddexp.reduce(_scores(logits, to_from, b_start, b_end)[1]))
+
+
 def _score(d: Sequence[int], logits: np.ndarray, to_from: np.ndarray, b_start: np.ndarray) -> float:
     """The score of a beginning of as many steps as d has labels, without any end."""
     steps = sum(to_from[k, j] for j, k in pairwise(d))
@@ -297,4 +301,56 @@ def viterbi(rng: np.random.Generator, stored: Stored, sign: str) -> Key:
             "soft": "np.logaddexp.reduce(steps, axis=1)" if sign == "score" else "-np.logaddexp.reduce(-steps, axis=1)",
         },
         axes={"result": "T"},
+    )
+
+
+@exercise(
+    "crf-marginals",
+    "marginals",
+    "How probable is a label?",
+    "implement",
+    stored=STORED,
+    form=("probabilities", "logarithms"),
+)
+def crf_marginals(rng: np.random.Generator, stored: Stored, form: str) -> Key:
+    plain = form == "probabilities"
+
+    def by_all_labellings(logits, W_yy, b_start, b_end):
+        d, scores = _scores(logits, stored.to_from(W_yy), b_start, b_end)
+        log_p = scores - np.logaddexp.reduce(scores)
+        log_m = [[np.logaddexp.reduce(log_p[d[:, t] == k]) for k in range(len(b_end))] for t in range(len(logits))]
+        return np.exp(log_m) if plain else np.array(log_m)
+
+    def by_clamping(logits, W_yy, b_start, b_end):
+        """Z with one label of one step held, beside Z."""
+        rows = []
+        for t, k in np.ndindex(*logits.shape):
+            held = logits.copy()
+            held[t, np.arange(len(b_end)) != k] = -np.inf
+            rows.append(_log_Z(held, stored.to_from(W_yy), b_start, b_end))
+        log_m = np.reshape(rows, logits.shape) - _log_Z(logits, stored.to_from(W_yy), b_start, b_end)
+        return np.exp(log_m) if plain else log_m
+
+    return Key(
+        cases=(
+            Case("three steps", _crf(rng, 3, 2)),
+            Case("T = 1", _crf(rng, 1, 3)),
+            Case("T = 2", _crf(rng, 2, 2)),
+            Case("O = 1", _crf(rng, 4, 1)),
+            Case("as many steps as labels", _crf(rng, 4, 4)),
+            Case("six steps", _crf(rng, 6, 3)),
+            Case("logits of ±1000", _large(rng, 5, 3)),
+            Case("transition scores of −1000", _dear_label(rng, 3, 3, stored)),
+        ),
+        also_right=(by_all_labellings, by_clamping),
+        misconceptions=_other_way(stored),
+        words={
+            **_capitals(stored),
+            "asked": "the probabilities themselves" if plain else "their natural logarithms",
+            "Marginals": "The probability" if plain else "The log-probability",
+            "result": "np.exp(log_p)" if plain else "log_p",
+            "other": "log_p" if plain else "np.exp(log_p)",
+            "taken": "the exponential is missing" if plain else "the exponential is taken",
+        },
+        axes={"result": "T label"},
     )

@@ -23,6 +23,7 @@ class Stored:
         words: as prose has it.
         formula: the score of the transition to step t, in LaTeX.
         entry: that from label j to label k, in NumPy; ``typeset`` in LaTeX.
+        kj: the indices of that entry in their order, ``jk`` in the other.
         pair: the indices of all T - 1 transitions of a labelling d.
         wrapped: the indices of T, where the first label follows the last.
         rows: W_yy with a row for each label k and a column for each label j before it.
@@ -33,6 +34,8 @@ class Stored:
     formula: str
     entry: str
     typeset: str
+    kj: str
+    jk: str
     pair: str
     wrapped: str
     rows: str
@@ -49,6 +52,8 @@ STORED = (
         "W_{yy}[d_t, d_{t-1}]",
         "W_yy[k, j]",
         "W_{yy}[k, j]",
+        "kj",
+        "jk",
         "d[1:], d[:-1]",
         "d, np.roll(d, 1)",
         "W_yy",
@@ -59,6 +64,8 @@ STORED = (
         "W_{yy}[d_{t-1}, d_t]",
         "W_yy[j, k]",
         "W_{yy}[j, k]",
+        "jk",
+        "kj",
         "d[:-1], d[1:]",
         "np.roll(d, 1), d",
         "W_yy.T",
@@ -112,6 +119,16 @@ def _scores(
 
 def _log_Z(logits: np.ndarray, to_from: np.ndarray, b_start: np.ndarray, b_end: np.ndarray) -> float:
     return float(np.logaddexp.reduce(_scores(logits, to_from, b_start, b_end)[1]))
+
+
+def _expected(
+    logits: np.ndarray, W_yy: np.ndarray, b_start: np.ndarray, b_end: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """The probabilities of each label at each step, (T, O), and of each pair, to and from, (T - 1, O, O)."""
+    d, scores = _scores(logits, W_yy, b_start, b_end)
+    p = np.exp(scores - np.logaddexp.reduce(scores))
+    rows = np.eye(len(b_end))[d]
+    return np.einsum("n,ntk->tk", p, rows), np.einsum("n,ntk,ntj->tkj", p, rows[:, 1:], rows[:, :-1])
 
 
 def _score(d: Sequence[int], logits: np.ndarray, to_from: np.ndarray, b_start: np.ndarray) -> float:
@@ -353,4 +370,62 @@ def crf_marginals(rng: np.random.Generator, stored: Stored, form: str) -> Key:
             "taken": "the exponential is missing" if plain else "the exponential is taken",
         },
         axes={"result": "T label"},
+    )
+
+
+@exercise(
+    "crf-gradient",
+    "crf_gradients",
+    "Expected minus observed",
+    "derive",
+    stored=STORED,
+    total=("sum", "mean"),
+)
+def crf_gradient(rng: np.random.Generator, stored: Stored, total: str) -> Key:
+    to_from = stored is STORED[0]
+
+    def by_counting(marginals, pairs, d, lengths):
+        dlogits, dW_yy = np.zeros_like(marginals), np.zeros(pairs.shape[2:])
+        for b, n in enumerate(lengths):
+            for t in range(n):
+                dlogits[t, b] += marginals[t, b]
+                dlogits[t, b, d[t, b]] -= 1
+            for t in range(1, n):
+                dW_yy += pairs[t - 1, b]
+                dW_yy[(d[t, b], d[t - 1, b]) if to_from else (d[t - 1, b], d[t, b])] -= 1
+        divisor = 1 if total == "sum" else len(lengths)
+        return dlogits / divisor, dW_yy / divisor
+
+    def case(name, T, lengths, O):
+        B = len(lengths)
+        marginals, pairs = 1e3 * normal(rng, T, B, O), 1e3 * normal(rng, T - 1, B, O, O)
+        for b, n in enumerate(lengths):
+            each, both = _expected(**_crf(rng, n, O))
+            marginals[:n, b] = each
+            pairs[: n - 1, b] = both if to_from else both.swapaxes(1, 2)
+        d = rng.integers(0, O, (T, B))
+        return Case(name, {"marginals": marginals, "pairs": pairs, "d": d, "lengths": np.array(lengths)})
+
+    return Key(
+        cases=(
+            case("two sentences", 3, [3, 2], 2),
+            case("T = 1", 1, [1, 1], 3),
+            case("B = 1", 4, [3], 3),
+            case("one step each", 3, [1, 1, 1], 2),
+            case("all full", 4, [4, 4], 3),
+            case("everything square", 3, [2, 3, 1], 3),
+            case("many lengths", 6, [4, 6, 1, 5], 4),
+        ),
+        also_right=(by_counting,),
+        returns=("dlogits", "dW_yy"),
+        axes={"dlogits": "T B label"},
+        words={
+            "entry": stored.typeset,
+            "indices": "k, j" if to_from else "j, k",
+            "divide": "" if total == "sum" else " / B",
+            "loss": r"\sum_b \big(\log Z_b - S_b\big),"
+            if total == "sum"
+            else r"\frac1B \sum_b \big(\log Z_b - S_b\big),",
+            "Why": "" if total == "sum" else "The mean divides both by $B$, however many steps a sentence has.",
+        },
     )

@@ -219,6 +219,12 @@ def forward_algorithm(rng: np.random.Generator, stored: Stored) -> Key:
             return by_halves(logits, W_yy, b_start, b_end)
         return np.logaddexp.reduce(_scores(logits, stored.to_from(W_yy), b_start, b_end)[1])
 
+    def without_logarithms(logits, W_yy, b_start, b_end):
+        sums = np.exp(b_start + logits[0])
+        for u in logits[1:]:
+            sums = np.exp(u) * (np.exp(stored.to_from(W_yy)) @ sums)
+        return np.log(sums @ np.exp(b_end))
+
     return Key(
         cases=(
             Case("three steps", _crf(rng, 3, 2)),
@@ -229,10 +235,18 @@ def forward_algorithm(rng: np.random.Generator, stored: Stored) -> Key:
             Case("six steps", _crf(rng, 6, 3)),
             Case("logits of ±1000", _large(rng, 5, 3)),
             Case("transition scores of −1000", _dear_label(rng, 3, 3, stored)),
-            Case("T = 200", _crf(rng, 200, 4)),
+            Case("T = 200", _crf(rng, 200, 4, scale=5.0)),
         ),
         also_right=(by_halves, by_all_labellings),
-        misconceptions=_other_way(stored),
+        misconceptions=(
+            *_other_way(stored),
+            Misconception(
+                "the sums are kept as they are",
+                "Small sentences are right. How large does your sum become with the length of the sentence, and what "
+                "is the largest number that a float can hold?",
+                without_logarithms,
+            ),
+        ),
         words=_capitals(stored),
     )
 

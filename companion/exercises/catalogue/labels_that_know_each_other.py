@@ -287,10 +287,23 @@ def viterbi(rng: np.random.Generator, stored: Stored, sign: str) -> Key:
             found.append(by_all_labellings(np.array([first, *logits[1:]]), W_yy, b_start, b_end))
         return found
 
+    def by_sums(logits, W_yy, b_start, b_end):
+        """Pointers that follow the sums over all beginnings."""
+        sums, before = up * (b_start + logits[0]), []
+        for u in logits[1:]:
+            steps = up * stored.to_from(W_yy) + sums
+            before.append(steps.argmax(axis=1))
+            sums = up * u + np.logaddexp.reduce(steps, axis=1)
+        labels = [np.argmax(sums + up * b_end)]
+        for row in before[::-1]:
+            labels.insert(0, row[labels[0]])
+        return np.array(labels)
+
     def in_haste(logits, W_yy, b_start, b_end):
-        """The best labelling, and what is found by looking at each step alone, in three ways."""
+        """The best labelling, and what is found in four ways that do not look for it."""
         given = logits, W_yy, b_start, b_end
-        return [by_all_labellings(*given), most_probable_each(*given), greedy(*given), np.argmax(up * logits, axis=1)]
+        ways = (by_all_labellings, most_probable_each, greedy, by_sums)
+        return [*(way(*given) for way in ways), np.argmax(up * logits, axis=1)]
 
     return Key(
         cases=(
@@ -302,6 +315,7 @@ def viterbi(rng: np.random.Generator, stored: Stored, sign: str) -> Key:
             Case("the ends count", _told_apart(rng, 2, 9, without)),
             Case("no step by itself", _told_apart(rng, 3, 5, in_haste)),
             Case("logits of ±1000", _large(rng, 5, 3)),
+            Case("T = 30", _crf(rng, 30, 5, scale=0.7)),
             Case("T = 60", _crf(rng, 60, 4)),
         ),
         also_right=(by_beginnings, by_all_labellings),
@@ -362,6 +376,15 @@ def crf_marginals(rng: np.random.Generator, stored: Stored, form: str) -> Key:
         log_m = np.reshape(rows, logits.shape) - _log_Z(logits, stored.to_from(W_yy), b_start, b_end)
         return np.exp(log_m) if plain else log_m
 
+    def without_logarithms(logits, W_yy, b_start, b_end):
+        w, step = np.exp(stored.to_from(W_yy)), np.exp(logits)
+        ahead, behind = [np.exp(b_start) * step[0]], [np.exp(b_end)]
+        for u, later in zip(step[1:], step[:0:-1], strict=True):
+            ahead.append(u * (w @ ahead[-1]))
+            behind.append(w.T @ (later * behind[-1]))
+        m = np.multiply(ahead, behind[::-1]) / (ahead[-1] @ behind[0])
+        return m if plain else np.log(m)
+
     return Key(
         cases=(
             Case("three steps", _crf(rng, 3, 2)),
@@ -374,7 +397,14 @@ def crf_marginals(rng: np.random.Generator, stored: Stored, form: str) -> Key:
             Case("transition scores of −1000", _dear_label(rng, 3, 3, stored)),
         ),
         also_right=(by_all_labellings, by_clamping),
-        misconceptions=_other_way(stored),
+        misconceptions=(
+            *_other_way(stored),
+            Misconception(
+                "the sums are kept as they are",
+                "Sentences with small scores are right. What is exp(1000) in a float, and what is exp(−1000)?",
+                without_logarithms,
+            ),
+        ),
         words={
             **_capitals(stored),
             "asked": "the probabilities themselves" if plain else "their natural logarithms",
@@ -410,14 +440,14 @@ def crf_gradient(rng: np.random.Generator, stored: Stored, total: str) -> Key:
         divisor = 1 if total == "sum" else len(lengths)
         return dlogits / divisor, dW_yy / divisor
 
-    def case(name, T, lengths, O):
+    def case(name, T, lengths, O, labels=None):
         B = len(lengths)
         marginals, pairs = 1e3 * normal(rng, T, B, O), 1e3 * normal(rng, T - 1, B, O, O)
         for b, n in enumerate(lengths):
             each, both = _expected(**_crf(rng, n, O))
             marginals[:n, b] = each
             pairs[: n - 1, b] = both if to_from else both.swapaxes(1, 2)
-        d = rng.integers(0, O, (T, B))
+        d = rng.integers(0, O if labels is None else labels, (T, B))
         return Case(name, {"marginals": marginals, "pairs": pairs, "d": d, "lengths": np.array(lengths)})
 
     return Key(
@@ -428,6 +458,7 @@ def crf_gradient(rng: np.random.Generator, stored: Stored, total: str) -> Key:
             case("one step each", 3, [1, 1, 1], 2),
             case("all full", 4, [4, 4], 3),
             case("everything square", 3, [2, 3, 1], 3),
+            case("one label throughout", 4, [4, 3], 3, labels=1),
             case("many lengths", 6, [4, 6, 1, 5], 4),
         ),
         also_right=(by_counting,),

@@ -43,7 +43,7 @@ import companion
 from companion.exercises.catalogue import INDEX, exercises, find, of_chapter, shown
 from companion.exercises.edits import Solution, parse
 from companion.exercises.model import Cohort, Exercise, options
-from companion.exercises.worked import fill, key, wording
+from companion.exercises.worked import fill, forget, key, wording
 
 WORKED = ROOT / "companion" / "exercises" / "worked.json"
 SOLUTION = "solution"  # the tag of cells that students do not get
@@ -128,6 +128,8 @@ def main(arguments: list[str] | None = None) -> int:
                 print(f"{len(wanted)} chapters for the class {chosen.cohort} written to {chosen.out}")
             return 0
         store(WORKED, worked())
+        forget()
+        exercises.cache_clear()
     except Refusal as refusal:
         print(refusal, file=sys.stderr)
         return 1

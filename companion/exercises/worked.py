@@ -23,6 +23,11 @@ def _stored() -> dict[str, Any]:
     return stored
 
 
+def forget() -> None:
+    """Read the file anew when it is next asked: it was written again."""
+    _stored.cache_clear()
+
+
 def chapters() -> dict[str, str]:
     """The chapters that have exercises, in the order of the book: file name -> title."""
     return dict(_stored()["chapters"])

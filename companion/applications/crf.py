@@ -91,7 +91,7 @@ def marginals(walk: Walk) -> Marginals:
     ends = walk.lengths - 1, np.arange(B)
     delta[ends] = _softmax(walk.s[ends] + walk.weights["b_end"])
     for t in range(T - 1, 0, -1):
-        delta[t - 1] += np.matmul(delta[t][:, None, :], slopes[t - 1])[:, 0]  # S_tᵀ δ_t
+        delta[t - 1] += np.matmul(delta[t][:, None, :], slopes[t - 1])[:, 0]  # J_tᵀ δ_t
     return Marginals(delta, delta[1:, :, :, None] * slopes)
 
 

@@ -100,9 +100,10 @@ def test_statements_read_the_same_in_any_notebook(chapter):
                     assert "«" not in fill(cell.source, words)
 
 
-def test_every_chapter_of_the_three_parts_has_exercises_and_names_them():
+def test_every_chapter_has_exercises_and_names_them():
     contents = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
-    chapters = [entry["file"].removeprefix("book/") for part in contents["parts"][:3] for entry in part["chapters"]]
+    parts = [part for part in contents["parts"] if part.get("numbered")]
+    chapters = [entry["file"].removeprefix("book/") for part in parts for entry in part["chapters"]]
     assert chapters == CHAPTERS
     for chapter in chapters:
         text = (ROOT / "book" / "text" / f"{chapter}.md").read_text(encoding="utf-8")

@@ -28,11 +28,11 @@ from stored_runs import Runs  # noqa: E402
 
 from companion.applications.corpora import Classified, eras, treebank, us_addresses, verdicts  # noqa: E402
 from companion.applications.fitting import Settings, answers, fit  # noqa: E402
+from companion.applications.labelling import classes, labels_of_words, tag_scores, words_of  # noqa: E402
 from companion.applications.negation import every_verdict  # noqa: E402
 from companion.applications.network import Chain, EachWord, Head, Network, OneAnswer  # noqa: E402
 from companion.applications.per_word import PerWord  # noqa: E402
 from companion.applications.pooling import ENDS, LAST, MAX, MEAN  # noqa: E402
-from companion.applications.tasks import classes, labels_of_words, tag_scores, words_of  # noqa: E402
 from companion.applications.words import AFFIXES, WORD  # noqa: E402
 from companion.core.layers import Directions, Layer  # noqa: E402
 from companion.gates.cells import LSTM  # noqa: E402

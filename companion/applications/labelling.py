@@ -15,7 +15,7 @@ from companion.core.validation import Array
 
 
 @dataclass(frozen=True)
-class Task:
+class Codebook:
     """Words and labels as numbers. Made by `classes` or `labels_of_words`, from training text alone."""
 
     numbering: Numbering
@@ -43,20 +43,20 @@ class Task:
         return self.labels.index(label)
 
 
-def classes(training: Sequence[Classified], features: Sequence[Feature] = (WORD,), least: int = 2) -> Task:
+def classes(training: Sequence[Classified], features: Sequence[Feature] = (WORD,), least: int = 2) -> Codebook:
     """One class for a sentence. Raises ValueError as `numbering` does."""
-    return _task(training, {s.label for s in training}, features, least)
+    return _codebook(training, {s.label for s in training}, features, least)
 
 
-def labels_of_words(training: Sequence[Labelled], features: Sequence[Feature] = (WORD,), least: int = 2) -> Task:
+def labels_of_words(training: Sequence[Labelled], features: Sequence[Feature] = (WORD,), least: int = 2) -> Codebook:
     """One label for a word. Raises ValueError as `numbering` does."""
-    return _task(training, {label for s in training for label in s.labels}, features, least)
+    return _codebook(training, {label for s in training for label in s.labels}, features, least)
 
 
-def _task(
+def _codebook(
     training: Sequence[Classified] | Sequence[Labelled], labels: set[str], features: Sequence[Feature], least: int
-) -> Task:
-    return Task(numbering([s.words for s in training], features, least), tuple(sorted(labels)))
+) -> Codebook:
+    return Codebook(numbering([s.words for s in training], features, least), tuple(sorted(labels)))
 
 
 @dataclass(frozen=True)

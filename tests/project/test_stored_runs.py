@@ -2,11 +2,12 @@
 
 import pytest
 import stored_checks as checks
+import train_applications
 import train_gates
 import train_long_lags
 import train_published
 
-TOOLS = (train_long_lags, train_published, train_gates)
+TOOLS = (train_long_lags, train_published, train_gates, train_applications)
 
 
 @pytest.fixture(scope="module", params=TOOLS, ids=lambda tool: tool.__name__)

@@ -97,7 +97,7 @@ def _mean(h: Array, lengths: Array) -> Array:
 
 def _mean_pull(h: Array, lengths: Array, dz: Array) -> Array:
     h, lengths, within = _checked(h, lengths)
-    dz = require_array("dz", dz, h.shape[1:])
+    dz = require_array("dz", dz, h.shape[1:]).astype(h.dtype, copy=False)
     return np.where(within[..., None], dz / lengths[:, None].astype(h.dtype), np.zeros((), h.dtype))
 
 

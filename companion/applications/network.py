@@ -31,7 +31,15 @@ from companion.core.layers import (
     stack_shapes,
 )
 from companion.core.networks import initial_weights, output_size, readout, readout_gradients, readout_shapes
-from companion.core.validation import Array, as_array, require_lengths, require_names, require_shape, require_tokens
+from companion.core.validation import (
+    Array,
+    as_array,
+    as_numbers,
+    require_lengths,
+    require_names,
+    require_shape,
+    require_tokens,
+)
 
 
 class Head(Protocol):
@@ -186,7 +194,11 @@ def read(
     masks    dropout: what x and h are multiplied by, each (T, B, ·) or (B, ·); None for nothing, as in use
     Raises ValueError for wrong names, shapes and lengths, numbers that a table does not have, and as `forward_stack`.
     """
-    require_names("weights", weights, list(network.shapes()))
+    shapes = network.shapes()
+    require_names("weights", weights, list(shapes))
+    weights = {name: as_numbers(name, weights[name]) for name in shapes}
+    for name, shape in shapes.items():
+        require_shape(name, weights[name], shape)
     words = as_array("words", words)
     require_shape("words", words, ("T", "B", len(network.tables)))
     lengths = require_lengths(lengths, words)

@@ -48,7 +48,8 @@ def us_addresses() -> Split[Labelled]:
     """
     text = Path(__file__).with_name("us_addresses.tsv").read_bytes()
     require_hash("us_addresses", [text], US_ADDRESSES_HASH)
-    every = [_labelled(line.split("\t") for line in block.splitlines()) for block in text.decode().split("\n\n")]
+    blocks = text.decode().replace("\r\n", "\n").split("\n\n")
+    every = [_labelled(line.split("\t") for line in block.splitlines()) for block in blocks]
     return _by_text(every, ("training",) * 7 + ("development", "test", "test"))
 
 
@@ -78,8 +79,9 @@ def eras(number: int, rng: np.random.Generator) -> Split[Classified]:
     """Sentences of 8 to 30 tokens from presidents' addresses, as many until 1900 as from 1946: say which.
 
     The split is that of `addresses`, by year: no test sentence comes from an address of the training text. `number`
-    sentences for training, and a sixth as many for development and for test each, are drawn by `rng`. Numbers and years
-    are `<NUM>` in all of them. Raises ValueError for more sentences than there are, and as `addresses` does.
+    sentences for training, and a sixth as many for development and for test each, are drawn by `rng`; of an odd number
+    one less. Numbers and years are `<NUM>` in all of them. Raises ValueError for more sentences than there are, and as
+    `addresses` does.
     """
     parts = addresses()
     sizes = (require_size("number", number, 12), number // 6, number // 6)

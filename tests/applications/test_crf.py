@@ -97,6 +97,7 @@ def test_marginals_are_shares_of_all_labellings(T, B, O, seed):
     np.testing.assert_allclose(found.of_pairs, of_pairs, rtol=0, atol=1e-12)
 
 
+@settings(max_examples=40)
 @given(T=st.integers(1, 9), B=st.integers(1, 4), O=st.integers(1, 5), seed=seeds)
 def test_marginals_sum_to_one_and_those_of_pairs_to_those_of_labels(T, B, O, seed):
     weights, logits, _, lengths = drawn(T, B, O, seed)
@@ -109,6 +110,7 @@ def test_marginals_sum_to_one_and_those_of_pairs_to_those_of_labels(T, B, O, see
     assert not found.of_labels[~within].any() and not found.of_pairs[~within[1:]].any()
 
 
+@settings(max_examples=40)
 @given(T=st.integers(1, 7), B=st.integers(1, 4), O=st.integers(1, 4), seed=seeds)
 @example(T=7, B=4, O=4, seed=0)
 def test_the_score_of_a_labelling_is_the_sum_of_the_equation(T, B, O, seed):
@@ -117,7 +119,7 @@ def test_the_score_of_a_labelling_is_the_sum_of_the_equation(T, B, O, seed):
     np.testing.assert_allclose(score(weights, logits, labels, lengths), expected, rtol=0, atol=1e-12)
 
 
-@settings(max_examples=20)
+@settings(max_examples=15)
 @given(T=st.integers(1, 4), B=st.integers(1, 3), O=st.integers(1, 3), seed=seeds)
 @example(T=4, B=3, O=3, seed=0)
 def test_the_loss_is_minus_log_p_and_has_the_gradients_that_central_differences_measure(T, B, O, seed):
@@ -137,6 +139,7 @@ def test_the_loss_is_minus_log_p_and_has_the_gradients_that_central_differences_
     )
 
 
+@settings(max_examples=40)
 @given(T=st.integers(1, 8), B=st.integers(1, 4), O=st.integers(1, 5), seed=seeds)
 @example(T=8, B=4, O=5, seed=0)
 @example(T=1, B=3, O=2, seed=1)
@@ -163,6 +166,7 @@ def test_the_chain_equals_pytorch_crf(T, B, O, seed):
     assert [list(best[:n, b]) for b, n in enumerate(lengths)] == theirs.decode(u, mask)
 
 
+@settings(max_examples=40)
 @given(T=st.integers(2, 6), B=st.integers(1, 4), O=st.integers(1, 4), seed=seeds)
 @example(T=6, B=4, O=3, seed=0)
 def test_what_stands_beyond_a_sentence_changes_no_bit(T, B, O, seed):
@@ -185,6 +189,7 @@ def test_what_stands_beyond_a_sentence_changes_no_bit(T, B, O, seed):
     assert not chain_loss(weights, junk, wrong, lengths)[2][beyond].any()
 
 
+@settings(max_examples=40)
 @given(T=st.integers(1, 6), B=st.integers(1, 4), O=st.integers(1, 4), seed=seeds)
 @example(T=6, B=4, O=3, seed=0)
 def test_a_batch_says_of_its_sentences_what_each_says_alone(T, B, O, seed):

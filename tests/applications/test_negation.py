@@ -36,12 +36,12 @@ def reads(words):
             turned = False  # what turned the first clause over ends with it
         elif word in ("good", "fine", "bad", "dull"):
             found[subject] = (word in ("good", "fine")) != turned
-    assert set(found) == {"film", "music"}
+    assert found.keys() == {"film", "music"}
     return GOOD if found["film"] else BAD
 
 
 def test_every_sentence_is_labelled_as_it_reads(verdicts):
-    assert [verdict.label for verdict in verdicts] == [reads(verdict.words) for verdict in verdicts]
+    assert [verdict for verdict in verdicts if verdict.label != reads(verdict.words)][:1] == []
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def test_every_sentence_is_labelled_as_it_reads(verdicts):
     ],
 )
 def test_the_grammar_makes_this_sentence(verdicts, sentence, label):
-    assert Classified(tuple(sentence.split()), label) in verdicts
+    assert [verdict.label for verdict in verdicts if verdict.words == tuple(sentence.split())] == [label]
 
 
 def test_there_are_31104_sentences_all_different_half_of_them_good(verdicts):
@@ -65,7 +65,7 @@ def test_there_are_31104_sentences_all_different_half_of_them_good(verdicts):
     assert len(verdicts) == len(OPENINGS) * len(JOINS) * clauses**2 * 2 == 31_104
     assert len({verdict.words for verdict in verdicts}) == 31_104
     assert Counter(verdict.label for verdict in verdicts) == {GOOD: 15_552, BAD: 15_552}
-    assert verdicts == list(every_verdict())
+    assert all(one == other for one, other in zip(verdicts, every_verdict(), strict=True))
     assert len({word for verdict in verdicts for word in verdict.words}) == 26
 
 

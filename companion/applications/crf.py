@@ -24,8 +24,8 @@ from companion.core.validation import (
     as_array,
     as_numbers,
     require_array,
+    require_entries,
     require_lengths,
-    require_names,
     require_tokens,
 )
 
@@ -54,10 +54,12 @@ class Walk:
     through: Array
 
 
+@np.errstate(over="ignore", invalid="ignore")  # what overflows is refused
 def log_partition(weights: Arrays, logits: Array, lengths: Array | None = None) -> Walk:
     """log Z of each sentence by the forward recursion (equation eq-crf-forward), and what it computed on the way.
 
-    Raises ValueError for wrong names or shapes, lengths that are not from 1 to T, and NaN or infinite numbers.
+    Raises ValueError for wrong names or shapes, lengths that are not from 1 to T, NaN or infinite numbers, and
+    when a score overflows.
     """
     w, u, lengths, _ = _checked(weights, logits, lengths)
     T, B, O = u.shape
@@ -67,7 +69,7 @@ def log_partition(weights: Arrays, logits: Array, lengths: Array | None = None) 
         through[t - 1] = w["W_yy"] + s[t - 1][:, None, :]  # (B, to, from)
         s[t] = u[t] + _log_sum_exp(through[t - 1])
     at_the_end = s[lengths - 1, np.arange(B)] + w["b_end"]  # (B, O)
-    return Walk(w, u, lengths, _log_sum_exp(at_the_end), s, through)
+    return Walk(w, u, lengths, _finite(_log_sum_exp(at_the_end)), s, through)
 
 
 @dataclass(frozen=True)
@@ -95,6 +97,7 @@ def marginals(walk: Walk) -> Marginals:
     return Marginals(delta, delta[1:, :, :, None] * slopes)
 
 
+@np.errstate(over="ignore", invalid="ignore")  # what overflows is refused
 def score(weights: Arrays, logits: Array, labels: Array, lengths: Array | None = None) -> Array:
     """S(d) of one labelling of each sentence (equation eq-crf-score): labels (T, B) → (B,).
 
@@ -106,16 +109,17 @@ def score(weights: Arrays, logits: Array, labels: Array, lengths: Array | None =
     emitted = np.take_along_axis(u, d[..., None], axis=-1)[..., 0]  # (T, B)
     passed = np.where(within[1:], w["W_yy"][d[1:], d[:-1]], np.zeros((), u.dtype))
     ends = w["b_start"][d[0]] + w["b_end"][d[lengths - 1, every]]
-    return np.where(within, emitted, np.zeros((), u.dtype)).sum(axis=0) + passed.sum(axis=0) + ends
+    return _finite(np.where(within, emitted, np.zeros((), u.dtype)).sum(axis=0) + passed.sum(axis=0) + ends)
 
 
+@np.errstate(over="ignore")  # what overflows is refused
 def chain_loss(
     weights: Arrays, logits: Array, labels: Array, lengths: Array | None = None
 ) -> tuple[float, dict[str, Array], Array]:
     """−log p(labels), summed over the sentences, and its gradient: expected counts minus observed ones (eq-crf-grad).
 
     Returns the loss in nats, the gradients of W_yy, b_start and b_end under these names, and dlogits (T, B, O).
-    Raises ValueError as `score` does, and when the loss overflows.
+    Raises ValueError as `score` does.
     """
     walk = log_partition(weights, logits, lengths)
     _, u, lengths, within = _checked(weights, logits, lengths)
@@ -127,12 +131,11 @@ def chain_loss(
     t, b = np.nonzero(within[1:])
     np.subtract.at(dW, (d[t + 1, b], d[t, b]), 1)
     gradients = {"W_yy": dW, "b_start": dlogits[0].sum(axis=0), "b_end": dlogits[lengths - 1, every].sum(axis=0)}
-    loss = float((walk.log_Z - score(weights, logits, labels, lengths)).sum())
-    if not np.isfinite(loss):
-        raise ValueError(f"logits: expected scores with a finite loss, got {loss}")
-    return loss, gradients, dlogits
+    loss = _finite((walk.log_Z - score(weights, logits, labels, lengths)).sum())
+    return float(loss), gradients, dlogits
 
 
+@np.errstate(over="ignore", invalid="ignore")  # what overflows is refused
 def best_labels(weights: Arrays, logits: Array, lengths: Array | None = None) -> tuple[Array, Array]:
     """The labelling with the highest score, by the algorithm of Viterbi (1967): the forward recursion with max for Σ.
 
@@ -154,7 +157,13 @@ def best_labels(weights: Arrays, logits: Array, lengths: Array | None = None) ->
     for t in range(T - 1, -1, -1):
         labels[t] = np.where(t < lengths, label, 0)
         label = np.where(t < lengths, came_from[t, every, label], label)
-    return labels, at_the_end.max(axis=-1)
+    return labels, _finite(at_the_end.max(axis=-1))
+
+
+def _finite(scores: Array) -> Array:
+    if not np.isfinite(scores).all():
+        raise ValueError(f"logits: expected scores that stay finite, got {scores}")
+    return scores
 
 
 def _log_sum_exp(a: Array) -> Array:
@@ -179,7 +188,7 @@ def _checked(weights: Arrays, logits: Array, lengths: Array | None) -> tuple[dic
         raise ValueError(f"lengths: expected at least one step in each sentence, got {lengths.min()}")
     within = np.arange(T)[:, None] < lengths
     u = require_array("logits", np.where(within[..., None], u, np.zeros((), u.dtype)), u.shape)
-    require_names("weights", {name: weights[name] for name in NAMES if name in weights}, NAMES)
+    require_entries("weights", weights, NAMES)
     w = {name: require_array(name, weights[name], shape) for name, shape in chain_shapes(O).items()}
     return {name: array.astype(u.dtype, copy=False) for name, array in w.items()}, u, lengths, within
 

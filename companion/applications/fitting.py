@@ -12,7 +12,7 @@ from companion.core.cell import Arrays
 from companion.core.dropout import dropout_mask
 from companion.core.networks import output_size
 from companion.core.optimisers import Adam, clip_by_norm
-from companion.core.validation import Array, require_number, require_size
+from companion.core.validation import Array, as_array, keep_sizes, require_number, require_size
 
 UNKNOWN = 1  # the number of `<UNK>` in every vocabulary of a numbering
 
@@ -25,28 +25,34 @@ class Example:
     target: Array
 
     def __post_init__(self) -> None:
+        for name in ("words", "target"):
+            numbers = as_array(name, getattr(self, name))
+            if numbers.dtype.kind not in "iu":
+                raise ValueError(f"{name}: expected whole numbers, got dtype {numbers.dtype}")
+            object.__setattr__(self, name, numbers)
         if self.words.ndim != 2 or 0 in self.words.shape:
             raise ValueError(f"words: expected shape (T, F) with at least one word, got {self.words.shape}")
-        if np.shape(self.target) not in ((), self.words.shape[:1]):
-            raise ValueError(
-                f"target: expected a class, or labels of {len(self.words)} words, got {np.shape(self.target)}"
-            )
+        if self.target.shape not in ((), self.words.shape[:1]):
+            raise ValueError(f"target: expected a class, or labels of {len(self.words)} words, got {self.target.shape}")
 
 
 def examples(sentences: Sequence[Array], targets: Sequence[object]) -> list[Example]:
     """One for each sentence; ValueError for different numbers of the two, and as `Example` says."""
     if len(sentences) != len(targets):
         raise ValueError(f"targets: expected {len(sentences)}, one for each sentence, got {len(targets)}")
-    return [Example(words, np.asarray(target)) for words, target in zip(sentences, targets, strict=True)]
+    return [Example(words, as_array("target", target)) for words, target in zip(sentences, targets, strict=True)]
 
 
 def batch(chosen: Sequence[Example]) -> tuple[Array, Array, Array]:
     """Sentences side by side, filled up with 0: words (T, B, F), lengths (B,), targets (B,) or (T, B).
 
-    Raises ValueError for no sentence.
+    Raises ValueError for no sentence, and where some have other features than the rest, or a class and others labels.
     """
     if not chosen:
         raise ValueError("examples: expected at least one, got none")
+    kinds = {(example.words.shape[1], "labels" if example.target.ndim else "a class") for example in chosen}
+    if len(kinds) > 1:
+        raise ValueError(f"examples: expected the same number of features and kind of target, got {sorted(kinds)}")
     lengths = np.array([len(example.words) for example in chosen])
     words = np.zeros((lengths.max(), len(chosen), chosen[0].words.shape[1]), np.int64)
     labels = np.zeros(words.shape[:2], np.int64)
@@ -75,13 +81,14 @@ class Settings:
     unknown: float = 0.0
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "size"):
-            require_size(name, getattr(self, name))
+        keep_sizes(self, epochs=1, size=1)
+        for name in ("rate", "clip", "dropout", "unknown"):
+            object.__setattr__(self, name, require_number(name, getattr(self, name)))
         for name in ("rate", "clip"):
-            if not 0 < require_number(name, getattr(self, name)):
+            if not 0 < getattr(self, name):
                 raise ValueError(f"{name}: expected a positive number, got {getattr(self, name)}")
         for name in ("dropout", "unknown"):
-            if not 0 <= require_number(name, getattr(self, name)) < 1:
+            if not 0 <= getattr(self, name) < 1:
                 raise ValueError(f"{name}: expected a number from 0 to below 1, got {getattr(self, name)}")
 
 
@@ -137,7 +144,8 @@ def _masks(
 def answers(network: Network, weights: Arrays, sentences: Sequence[Array], size: int = 128) -> list[Array]:
     """The network's answer to each sentence, given as numbers (T, F), `size` at a time: a class (), or labels (T,)."""
     found: list[Array] = []
-    for first in range(0, len(sentences), require_size("size", size)):
+    size = require_size("size", size)
+    for first in range(0, len(sentences), size):
         words, lengths, _ = batch([Example(words, np.zeros((), int)) for words in sentences[first : first + size]])
         given = answer(network, weights, words, lengths)
         found += list(given) if given.ndim == 1 else [given[:n, b] for b, n in enumerate(lengths)]

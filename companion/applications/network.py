@@ -31,7 +31,15 @@ from companion.core.layers import (
     stack_shapes,
 )
 from companion.core.networks import initial_weights, output_size, readout, readout_gradients, readout_shapes
-from companion.core.validation import Array, as_array, require_lengths, require_names, require_shape, require_tokens
+from companion.core.validation import (
+    Array,
+    as_array,
+    require_array,
+    require_lengths,
+    require_names,
+    require_shape,
+    require_tokens,
+)
 
 
 class Head(Protocol):
@@ -107,18 +115,12 @@ class Chain:
         return int(lengths.sum())
 
     def loss(self, weights: Arrays, h: Array, lengths: Array, targets: Array) -> tuple[float, dict[str, Array], Array]:
-        own, of_readout = self._parted(weights)
-        total, gradients, dlogits = chain_loss(own, readout(of_readout, h), targets, lengths)
-        more, dh = readout_gradients(of_readout, h, dlogits)
+        total, gradients, dlogits = chain_loss(weights, readout(weights, h), targets, lengths)
+        more, dh = readout_gradients(weights, h, dlogits)
         return total, gradients | more, dh
 
     def best(self, weights: Arrays, h: Array, lengths: Array) -> Array:
-        own, of_readout = self._parted(weights)
-        return best_labels(own, readout(of_readout, h), lengths)[0]
-
-    def _parted(self, weights: Arrays) -> tuple[dict[str, Array], dict[str, Array]]:
-        own = {name: weights[name] for name in NAMES}
-        return own, {name: w for name, w in weights.items() if name not in own}
+        return best_labels(weights, readout(weights, h), lengths)[0]
 
 
 @dataclass(frozen=True)
@@ -186,7 +188,9 @@ def read(
     masks    dropout: what x and h are multiplied by, each (T, B, ·) or (B, ·); None for nothing, as in use
     Raises ValueError for wrong names, shapes and lengths, numbers that a table does not have, and as `forward_stack`.
     """
-    require_names("weights", weights, list(network.shapes()))
+    shapes = network.shapes()
+    require_names("weights", weights, list(shapes))
+    weights = {name: require_array(name, weights[name], shape) for name, shape in shapes.items()}
     words = as_array("words", words)
     require_shape("words", words, ("T", "B", len(network.tables)))
     lengths = require_lengths(lengths, words)
@@ -194,17 +198,15 @@ def read(
         raise ValueError(f"lengths: expected at least one word in each sentence, got {lengths.min()}")
     within = np.arange(len(words))[:, None] < lengths
     words = np.where(within[..., None], words, np.zeros((), words.dtype))
-    x = np.concatenate(
-        [
-            weights[f"E_{name}"][require_tokens(f"words of {name!r}", words[..., k], within.shape, size)]
-            for k, (name, (size, _)) in enumerate(network.tables.items())
-        ],
-        axis=-1,
-    )
+    numbers = [
+        require_tokens(f"words of {name!r}", words[..., k], within.shape, size)
+        for k, (name, (size, _)) in enumerate(network.tables.items())
+    ]
+    x = np.concatenate([weights[f"E_{name}"][n] for name, n in zip(network.tables, numbers, strict=True)], axis=-1)
     own = by_layer(network.layers, {name: weights[name] for name in stack_shapes(network.layers)})
     h, tapes = forward_stack(network.layers, own, masked(x, masks[0]), lengths=lengths)
     h = h if isinstance(tapes[-1], tuple) else h[1:]
-    return Reading(network, weights, words, lengths, x, masked(h, masks[1]), tapes, masks)
+    return Reading(network, weights, np.stack(numbers, axis=-1), lengths, x, masked(h, masks[1]), tapes, masks)
 
 
 def gradients_of(reading: Reading, dh: Array) -> tuple[dict[str, Array], Array]:

@@ -97,7 +97,7 @@ def _mean(h: Array, lengths: Array) -> Array:
 
 def _mean_pull(h: Array, lengths: Array, dz: Array) -> Array:
     h, lengths, within = _checked(h, lengths)
-    dz = require_array("dz", dz, h.shape[1:])
+    dz = require_array("dz", dz, h.shape[1:]).astype(h.dtype, copy=False)
     return np.where(within[..., None], dz / lengths[:, None].astype(h.dtype), np.zeros((), h.dtype))
 
 
@@ -121,6 +121,6 @@ def largest(h: Array, lengths: Array) -> Array:
 
 
 LAST = Pooling("last", _last, _last_pull)  # the state of each sequence's own end
-ENDS = Pooling("ends", _ends, _ends_pull)  # [h→_n ; h←_1]: where each direction ends (equation eq-last-states)
+ENDS = Pooling("ends", _ends, _ends_pull)  # [h→_n ; h←_1], of two directions of one size (equation eq-last-states)
 MEAN = Pooling("mean", _mean, _mean_pull)
 MAX = Pooling("max", _max, _max_pull)  # each unit at the step where it is largest

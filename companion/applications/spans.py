@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from companion.core.validation import require_size
+
 Span = tuple[int, int, str]
 
 OUTSIDE = "O"
@@ -42,17 +44,21 @@ def from_iob(labels: Sequence[str]) -> list[Span]:
 
 def is_strict(labels: Sequence[str]) -> bool:
     """Whether every I- goes on with a span of its kind, so that all readings of the labels give the same spans."""
-    before = (OUTSIDE, "")
+    before = ""  # its kind, none of a word outside
     for label in _strings("labels", labels):
         prefix, kind = _parted(label)
-        if prefix == "I" and (before[0] == OUTSIDE or before[1] != kind):
+        if prefix == "I" and kind != before:
             return False
-        before = (prefix, kind)
+        before = kind
     return True
 
 
 def to_iob(spans: Iterable[Span], length: int) -> list[str]:
-    """Labels B-kind, I-kind and O of a sentence of `length` words. Raises ValueError for spans that overlap."""
+    """Labels B-kind, I-kind and O of a sentence of `length` words.
+
+    Raises ValueError for spans that overlap, and for a length that is none.
+    """
+    length = require_size("length", length, 0)
     labels = [OUTSIDE] * length
     for start, stop, kind in spans:
         if not 0 <= start < stop <= length or labels[start:stop] != [OUTSIDE] * (stop - start):

@@ -72,11 +72,16 @@ class Numbering:
         """A sentence of T words as numbers (T, F). Raises ValueError for one without words, and for what is no word."""
         if isinstance(sentence, str) or not len(sentence):
             raise ValueError(f"sentence: expected a sequence of at least one word, got {sentence!r}")
-        read = zip(self.features, self.vocabularies, strict=True)
-        return np.array([[v.number(f.of(word)) for word in sentence] for f, v in read], np.int64).T
+        words, read = _strings("sentence", sentence), zip(self.features, self.vocabularies, strict=True)
+        return np.array([[v.number(f.of(word)) for word in words] for f, v in read], np.int64).T
 
     def knows(self, word: str) -> bool:
-        """Whether the word itself, in small letters, has a number of its own."""
+        """Whether the word itself, in small letters, has a number of its own.
+
+        Raises ValueError where words themselves are not read.
+        """
+        if WORD not in self.features:
+            raise ValueError(f"features: expected 'word' among them, got {', '.join(self.sizes)}")
         return WORD.of(word) in self.vocabularies[self.features.index(WORD)]
 
 
@@ -84,9 +89,11 @@ def numbering(training: Iterable[Sentence], features: Sequence[Feature] = (WORD,
     """Vocabularies of the features of training sentences, of what occurs at least `least` times.
 
     Only words that are rare in training teach a network what to do with an unknown one, hence `least` = 2.
-    Raises ValueError for no training sentences, and for `least` below 1.
+    Raises ValueError for no training sentences, for what is no word in them, for no features, and for `least` below 1.
     """
     require_size("least", least)
+    if not features:
+        raise ValueError("features: expected at least one, got none")
     words = Counter(word for sentence in training for word in _words(sentence))
     if not words:
         raise ValueError("training: expected at least one word, got none")
@@ -103,4 +110,11 @@ def _vocabulary(words: Mapping[str, int], feature: Feature, least: int) -> Vocab
 def _words(sentence: Sentence) -> Sentence:
     if isinstance(sentence, str):
         raise ValueError(f"training: expected sequences of words, got the string {sentence!r}; split it first")
-    return sentence
+    return _strings("training", sentence)
+
+
+def _strings(name: str, words: Sentence) -> Sentence:
+    for word in words:
+        if not isinstance(word, str):
+            raise ValueError(f"{name}: expected strings, got {word!r}")
+    return words

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from companion import Elman, deltas, forward, initial_weights, readout_shapes, weight_shapes
+from companion.applications import crf, fitting, network, pooling, spans, words
 from companion.bptt import dynamics, equations, initialisation, long_lags, rtrl, truncation
 from companion.bptt.multiplications import count_multiplications
 from companion.core import functions
@@ -35,6 +36,14 @@ STATE = convert.to_torch(LSTM(2, 2), GATED)
 KERAS = convert.to_keras(LSTM(2, 2), GATED)
 SENTENCES, VERBS = agreement.beginnings(np.random.default_rng(0), 3, 2)
 WORDS = ngrams.AddK(ngrams.count([np.array([1, 0])], 1, len(agreement.VOCABULARY)), 1)
+CHAIN = initial_weights(crf.chain_shapes(100), np.random.default_rng(4), 0.5)
+SCORES = np.random.default_rng(5).normal(size=(2, 2, 100))
+TWO_CHAIN = initial_weights(crf.chain_shapes(2), np.random.default_rng(6), 0.5)
+READER = network.Network({"word": (100, 2), "shape": (100, 1)}, [Elman(3, 2)], network.Chain(), 100)
+READER_WEIGHTS = initial_weights(READER.shapes(), np.random.default_rng(7), 0.5)
+READ = [[[5, 99], [98, 1]], [[97, 0], [2, 3]]]
+FEW_WORDS = network.Network({"word": (50, 2)}, [Elman(2, 2)], network.OneAnswer(pooling.MEAN), 2)
+POOLED = ("last", "ends", "mean", "max")
 
 
 def rng():
@@ -63,6 +72,27 @@ TOKENS = {
     "gates.agreement.whole": (VERBS, lambda a: agreement.whole(SENTENCES, a)),
     "gates.agreement.whole, x": (SENTENCES, lambda a: agreement.whole(a, VERBS)),
     "gates.agreement.accuracy": (VERBS, lambda a: agreement.accuracy(WORDS, SENTENCES, a)),
+    "applications.crf.score": ([[5, 99], [98, 0]], lambda a: crf.score(CHAIN, SCORES, a)),
+    "applications.crf.chain_loss": ([[5, 99], [98, 0]], lambda a: crf.chain_loss(CHAIN, SCORES, a)),
+    "applications.network.answer": (READ, lambda a: network.answer(READER, READER_WEIGHTS, a, [2, 1])),
+    "applications.network.loss_and_gradients": (
+        READ,
+        lambda a: network.loss_and_gradients(READER, READER_WEIGHTS, a, [2, 1], np.array([[5, 99], [98, 0]])),
+    ),
+    "applications.network.loss_and_gradients, targets": (
+        [[5, 99], [98, 0]],
+        lambda a: network.loss_and_gradients(READER, READER_WEIGHTS, np.array(READ), [2, 1], a),
+    ),
+    "applications.fitting.answers": (
+        [[5, 99], [98, 1]],
+        lambda a: fitting.answers(READER, READER_WEIGHTS, [a]),
+    ),
+    "applications.fitting.batch": (
+        [5, 99, 98],
+        lambda a: network.loss_and_gradients(
+            READER, READER_WEIGHTS, *fitting.batch([fitting.Example(np.ones((3, 2), int), a)])
+        ),
+    ),
     "bptt.long_lags.accuracy": ([[5, 99]], lambda a: long_lags.accuracy(LOGITS, a)),
     "bptt.equations.bp1": ([[5, 99]], lambda a: equations.bp1(LOGITS, a)),
     "bptt.rtrl.rtrl": ([[1], [0], [1]], lambda a: online(targets=a)),
@@ -104,6 +134,42 @@ VALUES = {
     "gates.convert.from_keras": (np.arange(8), lambda a: convert.from_keras(LSTM(2, 2), KERAS | {"bias": a})),
     "gates.convert.other_update_gate": ([1, 100], lambda a: convert.other_update_gate(gate("z", a))),
     "gates.convert.uncoupled": ([1, 100], lambda a: convert.uncoupled(gate("f", a))),
+    "applications.crf.log_partition": ([SQUARE, SQUARE], lambda a: crf.log_partition(TWO_CHAIN, a)),
+    "applications.crf.best_labels": ([SQUARE, SQUARE], lambda a: crf.best_labels(TWO_CHAIN, a)),
+    "applications.crf.best_labels, W_yy": (
+        [[100, 0], [0, 100]],
+        lambda a: crf.best_labels(TWO_CHAIN | {"W_yy": a}, np.ones((4, 1, 2))),
+    ),
+    "applications.crf.chain_loss": ([SQUARE, SQUARE], lambda a: crf.chain_loss(TWO_CHAIN, a, [[0, 1], [1, 1]])),
+    "applications.crf.chain_loss, b_end": (
+        [1, 100],
+        lambda a: crf.chain_loss(TWO_CHAIN | {"b_end": a}, np.ones((2, 1, 2)), [[0], [1]]),
+    ),
+    **{
+        f"applications.pooling.{name}": ([SQUARE, SQUARE], lambda a, name=name: pool(name)(a, [2, 1]))
+        for name in POOLED
+    },
+    **{
+        f"applications.pooling.{name}, pull": (
+            [[[100, 100], [1, 2]], [[100, 100], [3, 4]]],
+            lambda a, name=name: pool(name).pull(a, [2, 1], np.full((2, 2), 100, np.int8)),
+        )
+        for name in POOLED
+    },
+    **{
+        f"applications.pooling.{name}, dz": (
+            SQUARE,
+            lambda a, name=name: pool(name).pull(np.ones((2, 2, 2)), [2, 1], a),
+        )
+        for name in POOLED
+    },
+    "applications.pooling.largest": ([SQUARE, SQUARE], lambda a: pooling.largest(a, [2, 1])),
+    "applications.network.answer, E_word": (
+        np.arange(100).reshape(50, 2),
+        lambda a: network.answer(
+            FEW_WORDS, initial_weights(FEW_WORDS.shapes(), rng(), 0.5) | {"E_word": a}, [[[0]], [[49]]], [2]
+        ),
+    ),
     "bptt.long_lags.correct": (SQUARE, lambda a: long_lags.AddingProblem1997(20).correct(a, np.ones((2, 2)))),
     "bptt.long_lags.correct, targets": (SQUARE, lambda a: long_lags.AddingProblem1997(20).correct(np.ones((2, 2)), a)),
     "bptt.long_lags.accuracy": ([SQUARE], lambda a: long_lags.accuracy(a, np.array([[0, 1]]))),
@@ -154,6 +220,7 @@ NUMBERS = {
     "rnn.measures.sample": lambda v: measures.sample(MODEL, rng(), v, most=5),
     "rnn.ngrams.AddK": lambda v: ngrams.AddK(COUNTS, v).distribution([5]),
     "rnn.ngrams.add_k": lambda v: ngrams.add_k(COUNTS, [np.array([5, 0])], [v]).distribution([5]),
+    "applications.fitting.Settings": lambda v: fitting.Settings(1, v, clip=v),
     "bptt.initialisation.identity": lambda v: initialisation.identity(2, v),
     "bptt.initialisation.with_spectral_radius": lambda v: initialisation.with_spectral_radius(np.eye(2), v),
     "bptt.initialisation.with_forget_bias": lambda v: initialisation.with_forget_bias({"b_f": np.zeros(2)}, v),
@@ -191,6 +258,12 @@ SIZES = {
     "gates.agreement.majority_accuracy": lambda n: agreement.majority_accuracy(n),
     "gates.weights_by_hand.counter_error_bound": lambda n: weights_by_hand.counter_error_bound(n),
     "gates.convert.to_torch": lambda n: convert.to_torch(LSTM(2, 2), GATED, layer=n),
+    "applications.words.numbering": lambda n: words.numbering([["a"] * 150, ["b"] * 300], least=n).sizes,
+    "applications.spans.to_iob": lambda n: spans.to_iob([(2, 90, "a")], n),
+    "applications.fitting.Settings": lambda n: fitting.Settings(n, 0.1, n),
+    "applications.fitting.answers": lambda n: fitting.answers(
+        READER, READER_WEIGHTS, [np.array([[k % 90, 1]]) for k in range(300)], n
+    ),
     "bptt.long_lags.AddingProblem": lambda n: long_lags.AddingProblem(n).batch(rng(), 2),
     "bptt.long_lags.AddingProblem1997": lambda n: long_lags.AddingProblem1997(n).batch(rng(), 2),
     "bptt.long_lags.CopyMemory": lambda n: (long_lags.CopyMemory(n).batch(rng(), 2), long_lags.CopyMemory(n).baseline),
@@ -201,6 +274,10 @@ SIZES = {
     "bptt.truncation.Window": lambda n: truncation.Window(n, n, n).answering,
     "bptt.dynamics.power": lambda n: dynamics.modes(np.diag([0.5, 0.9])).power(n),
 }  # fmt: skip
+
+
+def pool(name):
+    return getattr(pooling, name.upper())
 
 
 def elman_weights(b_h):
@@ -234,7 +311,11 @@ def require_same(ours, expected, tolerance=0.0):
             assert np.asarray(one).dtype == np.asarray(other).dtype  # nothing later wraps around either
 
 
-ONE_DTYPE = ("gates.convert.to_torch", "gates.convert.to_keras")  # among float64, one float32 is refused
+ONE_DTYPE = (
+    "gates.convert.to_torch",
+    "gates.convert.to_keras",
+    "applications.network.answer, E_word",
+)  # among float64, one float32 is refused
 INTEGERS = ("int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64", ">i2", ">u4", ">i8")
 
 

@@ -20,6 +20,8 @@ from companion import (
     run_network,
     weight_shapes,
 )
+from companion.applications import corpora as labelled_texts
+from companion.applications import crf, fitting, network, pooling, spans, words
 from companion.bptt import dynamics, long_lags, rtrl, truncation
 from companion.core import functions
 from companion.core.dropout import MaskedState
@@ -50,6 +52,14 @@ STACK = [Elman(3, 2), LSTM(2, 2)]
 MODEL = RecurrentLanguageModel(STACK, initial_weights(network_shapes(STACK, 3), np.random.default_rng(0), 0.5))
 MASKED = MaskedState(CELL, np.ones((1, 3)))
 
+READER = network.Network({"word": (5, 2)}, [(Elman(2, 1), Elman(2, 1))], network.Chain(), 2)
+READER_WEIGHTS = initial_weights(READER.shapes(), np.random.default_rng(0), 0.5)
+EXAMPLE = fitting.Example(np.array([[2], [4]]), np.array([0, 1]))
+WALK = crf.log_partition({name: READER_WEIGHTS[name] for name in crf.NAMES}, np.ones((3, 1, 2)))
+READING = network.read(READER, READER_WEIGHTS, *fitting.batch([EXAMPLE])[:2])
+POOLINGS = (pooling.LAST, pooling.ENDS, pooling.MEAN, pooling.MAX)
+STATES = np.arange(8.0).reshape(2, 2, 2)
+
 KEPT = {
     "core.networks.Pass": (run_network(STACK, MODEL.weights, np.array([[1]])), lambda done: final_state(done.tape)),
     "core.dropout.MaskedState": (MASKED, lambda cell: (cell.wiring, cell.mask)),
@@ -71,6 +81,31 @@ KEPT = {
     "gates.reber.EmbeddedReber": (reber.EmbeddedReber(), drawn),
     "gates.anbn.Counting": (anbn.Counting(2, 5), drawn),
     "gates.agreement.Agreement": (agreement.Agreement(0, 3), drawn),
+    **{f"applications.pooling.{p.name}": (p, lambda p: (p(STATES, [2, 1]), p.pull(STATES, [2, 1], STATES[0])))
+       for p in POOLINGS},
+    "applications.pooling.Pooling": (
+        pooling.Pooling("mine", double, np.multiply), lambda p: (p.apply(np.ones(3)), p.pull(np.ones(3), 2)),
+    ),
+    "applications.crf.Walk": (WALK, lambda walk: (walk.log_Z, crf.marginals(walk).of_pairs)),
+    "applications.crf.Marginals": (crf.marginals(WALK), lambda found: (found.of_labels, found.of_pairs)),
+    "applications.network.OneAnswer": (network.OneAnswer(pooling.MEAN), lambda head: head.pool(STATES, [2, 1])),
+    "applications.network.EachWord": (network.EachWord(), lambda head: head.shapes(2, 3)),
+    "applications.network.Chain": (network.Chain(), lambda head: head.shapes(2, 3)),
+    "applications.network.Network": (
+        READER, lambda reader: network.answer(reader, READER_WEIGHTS, np.array([[[3]], [[4]]]), [2]),
+    ),
+    "applications.network.Reading": (READING, lambda reading: network.gradients_of(reading, np.ones((2, 1, 2)))),
+    "applications.fitting.Example": (EXAMPLE, lambda example: fitting.batch([example])),
+    "applications.fitting.Settings": (fitting.Settings(1, 0.1), vars),
+    "applications.fitting.Epoch": (
+        next(fitting.fit(READER, [EXAMPLE], fitting.Settings(1, 0.1), np.random.default_rng(0))),
+        lambda epoch: (epoch.number, epoch.loss, epoch.weights),
+    ),
+    "applications.words.Feature": (words.Feature("capitals", str.upper), lambda feature: feature.of("a")),
+    "applications.words.Numbering": (words.numbering([["a", "A"]], words.AFFIXES), lambda n: n.encode(["a", "b"])),
+    "applications.spans.Scores": (spans.Scores(1, 2, 3), lambda scores: scores.F1),
+    "applications.corpora.Labelled": (labelled_texts.Labelled(("a",), ("A",)), vars),
+    "applications.corpora.Classified": (labelled_texts.Classified(("a",), "good"), vars),
     "bptt.long_lags.AddingProblem": (long_lags.AddingProblem(9), drawn),
     "bptt.long_lags.AddingProblem1997": (long_lags.AddingProblem1997(30), drawn),
     "bptt.long_lags.CopyMemory": (long_lags.CopyMemory(9), drawn),
@@ -122,7 +157,8 @@ def test_every_dataclass_of_these_modules_is_kept():
     """A dataclass that is added is added to KEPT too."""
     listed = {type(kept) for kept, _ in KEPT.values()}
     modules = (functions, vocabulary, corpora, ngrams, measures, agreement_in_text, agreement, anbn, reber, dynamics)
-    for module in (*modules, long_lags, rtrl, truncation):
+    modules += (long_lags, rtrl, truncation, pooling, crf, network, fitting, words, spans, labelled_texts)
+    for module in modules:
         for name, item in vars(module).items():
             own = (
                 isinstance(item, type) and item.__module__ == module.__name__ and hasattr(item, "__dataclass_fields__")

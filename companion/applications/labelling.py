@@ -87,16 +87,16 @@ def tag_scores(
     """
     if len(wanted) != len(found) or not wanted:
         raise ValueError(f"found: expected labels of {len(wanted)} sentences, at least one, got {len(found)}")
-    right, known = [], []
+    marks: list[tuple[bool, bool]] = []  # of each word: whether its label is right, whether it was seen
     for sentence, labels in zip(wanted, found, strict=True):
         if len(sentence.labels) != len(labels):
             raise ValueError(f"found: expected {len(sentence.labels)} labels for {sentence.words}, got {len(labels)}")
-        right += [a == b for a, b in zip(sentence.labels, labels, strict=True)]
-        known += [seen(word) for word in sentence.words]
-    of_unseen = [ok for ok, old in zip(right, known, strict=True) if not old]
+        words = zip(sentence.words, sentence.labels, labels, strict=True)
+        marks += [(right == given, seen(word)) for word, right, given in words]
+    of_unseen = [right for right, known in marks if not known]
     whole = [tuple(s.labels) == tuple(labels) for s, labels in zip(wanted, found, strict=True)]
     return TagScores(
-        sum(right) / len(right),
+        sum(right for right, _ in marks) / len(marks),
         sum(of_unseen) / max(len(of_unseen), 1),
         span_scores([spans_of(s.labels) for s in wanted], [spans_of(labels) for labels in found]),
         sum(whole) / len(whole),

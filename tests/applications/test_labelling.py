@@ -65,6 +65,18 @@ def test_the_commonest_label_is_that_of_the_word_in_any_case_and_else_of_all():
         commonest(())
 
 
+@given(st.lists(st.tuples(st.sampled_from("ab"), st.sampled_from("XYZ")), min_size=1, max_size=12))
+def test_the_commonest_label_is_had_by_counting(pairs):
+    words, labels = zip(*pairs, strict=True)
+    guess = commonest([Labelled(words, labels)])
+
+    def most(counted):
+        return min(set(counted), key=lambda label: (-counted.count(label), label))
+
+    for word in "abc":  # c was never seen
+        assert guess(word) == most([label for w, label in pairs if w == word] or list(labels))
+
+
 def test_scores_by_hand():
     found = [("D", "N", "V", "D", "N")]
     scores = tag_scores([NEW], found, words_of(TRAINING))

@@ -136,7 +136,9 @@ def test_two_modules_of_one_name_have_each_their_own_tests(tmp_path):
 def test_a_room_means_all_its_modules():
     assert modules_of(ROOT, "gates") == ["gates.cells", "gates.ablation", "gates.convert"]
     assert modules_of(ROOT, "gates.cells") == ["gates.cells"]
-    with pytest.raises(SystemExit, match=r"NAME: expected one of core, rnn, bptt, gates, applications, or a module .* got cells"):
+    with pytest.raises(
+        SystemExit, match=r"NAME: expected one of core, rnn, bptt, gates, applications, or a module .* got cells"
+    ):
         modules_of(ROOT, "cells")
 
 

@@ -40,6 +40,7 @@ from notebooks import ROOT, Refusal
 sys.path.insert(0, str(ROOT))
 
 import companion
+from companion.exercises import catalogue
 from companion.exercises.catalogue import INDEX, exercises, find, of_chapter, shown
 from companion.exercises.edits import Solution, parse
 from companion.exercises.model import Cohort, Exercise, options
@@ -129,7 +130,7 @@ def main(arguments: list[str] | None = None) -> int:
             return 0
         store(WORKED, worked())
         forget()
-        exercises.cache_clear()
+        catalogue.exercises.cache_clear()
     except Refusal as refusal:
         print(refusal, file=sys.stderr)
         return 1

@@ -12,7 +12,14 @@ from companion.core.cell import Arrays
 from companion.core.dropout import dropout_mask
 from companion.core.networks import output_size
 from companion.core.optimisers import Adam, clip_by_norm
-from companion.core.validation import Array, as_array, keep_sizes, require_number, require_size
+from companion.core.validation import (
+    Array,
+    as_array,
+    keep_sizes,
+    require_below_one,
+    require_positive_finite,
+    require_size,
+)
 
 UNKNOWN = 1  # the number of `<UNK>` in every vocabulary of a numbering
 
@@ -82,14 +89,10 @@ class Settings:
 
     def __post_init__(self) -> None:
         keep_sizes(self, epochs=1, size=1)
-        for name in ("rate", "clip", "dropout", "unknown"):
-            object.__setattr__(self, name, require_number(name, getattr(self, name)))
         for name in ("rate", "clip"):
-            if not 0 < getattr(self, name):
-                raise ValueError(f"{name}: expected a positive number, got {getattr(self, name)}")
+            object.__setattr__(self, name, require_positive_finite(name, getattr(self, name)))
         for name in ("dropout", "unknown"):
-            if not 0 <= getattr(self, name) < 1:
-                raise ValueError(f"{name}: expected a number from 0 to below 1, got {getattr(self, name)}")
+            object.__setattr__(self, name, require_below_one(name, getattr(self, name)))
 
 
 @dataclass(frozen=True)

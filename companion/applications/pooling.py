@@ -37,11 +37,6 @@ class Pooling:
     def __call__(self, h: Array, lengths: Array) -> Array:
         return self.apply(h, lengths)
 
-    def __reduce__(self) -> str | tuple[type, tuple[object, ...]]:
-        """The course's own come back from a pickle or a copy as the same object."""
-        own = self.name.upper()
-        return own if globals().get(own) is self else (Pooling, (self.name, self.apply, self.pull))
-
 
 def _checked(h: Array, lengths: Array) -> tuple[Array, Array, Array]:
     """h with 0 beyond the lengths, the lengths, and True where h is within them, (T, B)."""

@@ -8,8 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from companion.core.validation import require_size
-
 Span = tuple[int, int, str]
 
 OUTSIDE = "O"
@@ -51,20 +49,6 @@ def is_strict(labels: Sequence[str]) -> bool:
             return False
         before = kind
     return True
-
-
-def to_iob(spans: Iterable[Span], length: int) -> list[str]:
-    """Labels B-kind, I-kind and O of a sentence of `length` words.
-
-    Raises ValueError for spans that overlap, and for a length that is none.
-    """
-    length = require_size("length", length, 0)
-    labels = [OUTSIDE] * length
-    for start, stop, kind in spans:
-        if not 0 <= start < stop <= length or labels[start:stop] != [OUTSIDE] * (stop - start):
-            raise ValueError(f"spans: expected some that do not overlap, of {length} words, got {(start, stop, kind)}")
-        labels[start:stop] = [f"B-{kind}", *[f"I-{kind}"] * (stop - start - 1)]
-    return labels
 
 
 @dataclass(frozen=True)

@@ -26,11 +26,6 @@ class Feature:
     name: str
     of: Callable[[str], str]
 
-    def __reduce__(self) -> str | tuple[type, tuple[object, ...]]:
-        """The course's own come back from a pickle or a copy as the same object."""
-        own = self.name.upper()
-        return own if globals().get(own) is self else (Feature, (self.name, self.of))
-
 
 def shape(word: str) -> str:
     """Capitals become X, small letters x, digits 9; of equal ones side by side one is kept: "McDonald's" → "XxXx'x"."""
@@ -74,15 +69,6 @@ class Numbering:
             raise ValueError(f"sentence: expected a sequence of at least one word, got {sentence!r}")
         words, read = _strings("sentence", sentence), zip(self.features, self.vocabularies, strict=True)
         return np.array([[v.number(f.of(word)) for word in words] for f, v in read], np.int64).T
-
-    def knows(self, word: str) -> bool:
-        """Whether the word itself, in small letters, has a number of its own.
-
-        Raises ValueError where words themselves are not read.
-        """
-        if WORD not in self.features:
-            raise ValueError(f"features: expected 'word' among them, got {', '.join(self.sizes)}")
-        return WORD.of(word) in self.vocabularies[self.features.index(WORD)]
 
 
 def numbering(training: Iterable[Sentence], features: Sequence[Feature] = (WORD,), least: int = 2) -> Numbering:

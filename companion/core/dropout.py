@@ -15,7 +15,7 @@ import numpy as np
 from companion.core.cell import BEFORE, Arrays, Cell, weight_name
 from companion.core.functions import Activation
 from companion.core.recurrent import Tape
-from companion.core.validation import Array, read_only, require_array, require_number, require_shape
+from companion.core.validation import Array, read_only, require_array, require_below_one, require_shape
 
 
 def dropout_mask(
@@ -27,8 +27,7 @@ def dropout_mask(
            one at all steps of a sequence (Gal & Ghahramani 2016, "variational")
     Raises ValueError for a rate that is not from 0 to below 1, and for a dtype other than float32 and float64.
     """
-    if not 0 <= require_number("rate", rate) < 1:
-        raise ValueError(f"rate: expected a number from 0 to below 1, got {rate}")
+    rate = require_below_one("rate", rate)
     if np.dtype(dtype) not in (np.float32, np.float64):
         raise ValueError(f"dtype: expected float32 or float64, got {np.dtype(dtype)}")
     return (rng.random(shape) >= rate).astype(dtype) / dtype(1 - rate)

@@ -19,8 +19,11 @@ from companion.core.validation import (
     Array,
     all_finite,
     as_array,
+    require_below_one,
     require_finite,
     require_names,
+    require_positive,
+    require_positive_finite,
     require_shape,
     require_size,
 )
@@ -56,7 +59,7 @@ def clip_by_norm(gradients: Arrays, limit: float) -> dict[str, Array]:
     Raises ValueError for a limit that is not positive, a norm that is NaN or infinite, and arrays that are not float32
     or float64.
     """
-    limit, gradients = _positive("limit", limit), _checked("gradients", gradients)
+    limit, gradients = require_positive("limit", limit), _checked("gradients", gradients)
     length = norm(gradients)
     if not math.isfinite(length):
         raise ValueError(f"gradients: expected a finite norm, got {length}")
@@ -76,7 +79,7 @@ def clip_by_value(gradients: Arrays, limit: float) -> dict[str, Array]:
     Raises ValueError for a limit that is not positive, for entries that are NaN or infinite, and for arrays that are
     not float32 or float64.
     """
-    limit, gradients = _positive("limit", limit), _checked("gradients", gradients)
+    limit, gradients = require_positive("limit", limit), _checked("gradients", gradients)
     for name, g in gradients.items():
         require_finite(f"gradients[{name!r}]", g)
     with np.errstate(over="ignore"):  # a limit beyond float32 is none
@@ -108,7 +111,7 @@ class SGD:
     rate: float
 
     def __post_init__(self) -> None:
-        _with(self, rate=_positive_finite("rate", self.rate))
+        _with(self, rate=require_positive_finite("rate", self.rate))
 
     @np.errstate(over="ignore", invalid="ignore")  # what overflows is refused
     def step(self, weights: Arrays, gradients: Arrays) -> tuple[dict[str, Array], SGD]:
@@ -135,7 +138,9 @@ class Momentum:
     v: Arrays = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        _with(self, rate=_positive_finite("rate", self.rate), momentum=_below_one("momentum", self.momentum))
+        _with(
+            self, rate=require_positive_finite("rate", self.rate), momentum=require_below_one("momentum", self.momentum)
+        )
         _with(self, v=_owned("v", self.v))
 
     @np.errstate(over="ignore", invalid="ignore")  # what overflows is refused
@@ -167,8 +172,12 @@ class Adam:
     v: Arrays = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        _with(self, rate=_positive_finite("rate", self.rate), epsilon=_positive_finite("epsilon", self.epsilon))
-        _with(self, beta_1=_below_one("beta_1", self.beta_1), beta_2=_below_one("beta_2", self.beta_2))
+        _with(
+            self,
+            rate=require_positive_finite("rate", self.rate),
+            epsilon=require_positive_finite("epsilon", self.epsilon),
+        )
+        _with(self, beta_1=require_below_one("beta_1", self.beta_1), beta_2=require_below_one("beta_2", self.beta_2))
         _with(self, steps=require_size("steps", self.steps, 0), m=_owned("m", self.m), v=_owned("v", self.v))
 
     @np.errstate(over="ignore", invalid="ignore")  # what overflows is refused
@@ -210,7 +219,11 @@ class Adagrad:
     G: Arrays = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        _with(self, rate=_positive_finite("rate", self.rate), epsilon=_positive_finite("epsilon", self.epsilon))
+        _with(
+            self,
+            rate=require_positive_finite("rate", self.rate),
+            epsilon=require_positive_finite("epsilon", self.epsilon),
+        )
         _with(self, G=_owned("G", self.G))
 
     @np.errstate(over="ignore", invalid="ignore")  # what overflows is refused
@@ -224,29 +237,6 @@ class Adagrad:
             new[name] = w - kind(self.rate) * g / (np.sqrt(G[name]) + kind(self.epsilon))
             _require_finite_step(name, w, gradients[name], new[name], G[name])
         return new, _with(copy(self), G=G)
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
-
-
-def _positive(name: str, value: float) -> float:
-    if not (_is_number(value) and value > 0):
-        raise ValueError(f"{name}: expected a positive number, got {value!r}")
-    return float(value)
-
-
-def _positive_finite(name: str, value: float) -> float:
-    number = _positive(name, value)
-    if number == math.inf:
-        raise ValueError(f"{name}: expected a finite number, got {value!r}")
-    return number
-
-
-def _below_one(name: str, value: float) -> float:
-    if not (_is_number(value) and 0 <= value < 1):
-        raise ValueError(f"{name}: expected a number from 0 to below 1, got {value!r}")
-    return float(value)
 
 
 def _with(optimiser: T, **values: object) -> T:

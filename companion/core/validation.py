@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from reprlib import repr as shortened
+from typing import TypeGuard
 
 import numpy as np
 
@@ -184,11 +185,37 @@ def require_size(name: str, value: object, least: int = 1) -> int:
 
 def require_number(name: str, value: object) -> float:
     """Return `value` as a float; ValueError for NaN, infinity, and what is no single real number."""
-    if not isinstance(value, int | float | np.integer | np.floating) or isinstance(value, bool):
+    if not _is_number(value):
         raise ValueError(f"{name}: expected a number, got {value!r}")
     if not math.isfinite(value):
         raise ValueError(f"{name}: expected a finite number, got {value}")
     return float(value)
+
+
+def require_positive(name: str, value: object) -> float:
+    """Return `value` as a float above 0, infinity among them; ValueError otherwise."""
+    if not (_is_number(value) and value > 0):
+        raise ValueError(f"{name}: expected a positive number, got {value!r}")
+    return float(value)
+
+
+def require_positive_finite(name: str, value: object) -> float:
+    """Return `value` as a float above 0 that is finite; ValueError otherwise."""
+    number = require_positive(name, value)
+    if number == math.inf:
+        raise ValueError(f"{name}: expected a finite number, got {value!r}")
+    return number
+
+
+def require_below_one(name: str, value: object) -> float:
+    """Return `value` as a float from 0 to below 1; ValueError otherwise."""
+    if not (_is_number(value) and 0 <= value < 1):
+        raise ValueError(f"{name}: expected a number from 0 to below 1, got {value!r}")
+    return float(value)
+
+
+def _is_number(value: object) -> TypeGuard[float]:
+    return isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
 
 
 def keep_sizes(owner: object, **least: int) -> None:

@@ -26,7 +26,15 @@ from companion.core.networks import (
     run_network,
 )
 from companion.core.optimisers import Adam, clip_by_norm
-from companion.core.validation import Array, require_array, require_names, require_number, require_size, require_tokens
+from companion.core.validation import (
+    Array,
+    require_array,
+    require_below_one,
+    require_names,
+    require_positive_finite,
+    require_size,
+    require_tokens,
+)
 from companion.rnn.ngrams import require_text
 
 WIDTH = 64  # sequences evaluated at once
@@ -204,10 +212,8 @@ class Settings:
         for name in ("steps", "checks"):
             require_size(name, getattr(self, name))
         for name in ("rate", "clip"):
-            if not 0 < getattr(self, name) < np.inf:
-                raise ValueError(f"{name}: expected a positive number, got {getattr(self, name)}")
-        if not 0 <= require_number("dropout", self.dropout) < 1:
-            raise ValueError(f"dropout: expected a number from 0 to below 1, got {self.dropout}")
+            require_positive_finite(name, getattr(self, name))
+        require_below_one("dropout", self.dropout)
 
 
 @dataclass(frozen=True)

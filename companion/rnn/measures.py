@@ -89,20 +89,21 @@ def entropy(probabilities: Sequence[float] | Array) -> float:
 
 
 def sharpen(probabilities: Sequence[float] | Array, temperature: float) -> Array:
-    """The distribution ∝ p^(1/τ), (V,): the softmax of logits/τ. τ < 1 sharpens, τ > 1 flattens, τ = 0 is greedy.
+    """The distributions ∝ p^(1/τ), (..., V): the softmax of logits/τ. τ < 1 sharpens, τ > 1 flattens, τ = 0 is greedy.
 
     The limit τ → 0 puts all probability on the most probable token, the first one among equals.
     Raises ValueError for a negative temperature and for probabilities that do not sum to 1.
     """
-    p = require_probabilities("probabilities", probabilities, ("V",)).astype(np.float64)
+    p = as_array("probabilities", probabilities)
+    p = require_probabilities("probabilities", p, (*p.shape[:-1], "V")).astype(np.float64)
     tau = require_number("temperature", temperature)
     if tau < 0:
         raise ValueError(f"temperature: expected a number of at least 0, got {temperature}")
     if tau == 0:
-        return np.eye(len(p))[p.argmax()]
+        return np.eye(p.shape[-1])[p.argmax(axis=-1)]
     with np.errstate(divide="ignore", over="ignore"):  # log 0 = −∞; a tiny τ makes all but the largest −∞
-        powers = np.exp((np.log(p) - np.log(p.max())) / tau)
-    return powers / powers.sum()
+        powers = np.exp((np.log(p) - np.log(p.max(axis=-1, keepdims=True))) / tau)
+    return powers / powers.sum(axis=-1, keepdims=True)
 
 
 def sample(

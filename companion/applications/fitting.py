@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 
@@ -70,27 +71,38 @@ def batch(chosen: Sequence[Example]) -> tuple[Array, Array, Array]:
 
 
 @dataclass(frozen=True)
-class Settings:
-    """How a network is trained: passes over the examples in random order, steps of Adam whose rate falls linearly to 0.
+class Descent:
+    """Passes over the examples in random order, steps of Adam whose rate falls linearly to 0.
 
-    size     sentences to a batch
-    clip     largest length of a mean gradient
-    dropout  rate at which entries of x and h are left out, the same at all words of a sentence (dropout.py)
-    unknown  share of words whose first feature is taken for unknown, drawn anew for each batch: a network that never
-             meets an unknown word does not learn to do without
+    size  examples to a batch
+    clip  largest length of a mean gradient
     """
 
     epochs: int
     rate: float
     size: int = 32
     clip: float = 1.0
-    dropout: float = 0.0
-    unknown: float = 0.0
 
     def __post_init__(self) -> None:
         keep_sizes(self, epochs=1, size=1)
         for name in ("rate", "clip"):
             object.__setattr__(self, name, require_positive_finite(name, getattr(self, name)))
+
+
+@dataclass(frozen=True)
+class Settings(Descent):
+    """How a network is trained: a descent, and what is done to its inputs meanwhile.
+
+    dropout  rate at which entries of x and h are left out, the same at all words of a sentence (dropout.py)
+    unknown  share of words whose first feature is taken for unknown, drawn anew for each batch: a network that never
+             meets an unknown word does not learn to do without
+    """
+
+    dropout: float = 0.0
+    unknown: float = 0.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
         for name in ("dropout", "unknown"):
             object.__setattr__(self, name, require_below_one(name, getattr(self, name)))
 
@@ -101,7 +113,36 @@ class Epoch:
 
     number: int
     loss: float
-    weights: Arrays
+    weights: dict[str, Array]
+
+
+Item = TypeVar("Item")
+Loss = Callable[[Arrays, list[Item]], tuple[float, int, Arrays]]  # of a batch: its sum, of how many answers, gradients
+
+
+def descend(
+    weights: dict[str, Array], training: Sequence[Item], settings: Descent, rng: np.random.Generator, loss: Loss[Item]
+) -> Iterator[Epoch]:
+    """Walk down the mean loss from these weights, and say after each pass how it went.
+
+    loss  of weights and of the items of a batch: summed over its answers, their number, and the sum's gradients
+    Raises ValueError for no items, and as the loss does.
+    """
+    if not training:
+        raise ValueError("training: expected at least one example, got none")
+    optimiser = Adam(settings.rate)
+    steps = settings.epochs * -(-len(training) // settings.size)
+    step = 0
+    for number in range(1, settings.epochs + 1):
+        order, losses, answers = rng.permutation(len(training)), 0.0, 0
+        for first in range(0, len(order), settings.size):
+            total, n, gradients = loss(weights, [training[i] for i in order[first : first + settings.size]])
+            losses, answers = losses + total, answers + n
+            mean = {name: gradients[name] / weights[name].dtype.type(n) for name in weights}
+            optimiser = replace(optimiser, rate=settings.rate * (1 - step / steps))
+            weights, optimiser = optimiser.step(weights, clip_by_norm(mean, settings.clip))
+            step += 1
+        yield Epoch(number, losses / answers, weights)
 
 
 def fit(
@@ -112,26 +153,16 @@ def fit(
     dtype: type = np.float32,
 ) -> Iterator[Epoch]:
     """Train from fresh weights, and say after each pass how it went. Raises ValueError as `loss_and_gradients`."""
-    if not training:
-        raise ValueError("training: expected at least one example, got none")
-    weights, optimiser = first_weights(network, rng, dtype), Adam(settings.rate)
-    steps = settings.epochs * -(-len(training) // settings.size)
-    step = 0
-    for number in range(1, settings.epochs + 1):
-        order, losses, answers = rng.permutation(len(training)), 0.0, 0
-        for first in range(0, len(order), settings.size):
-            words, lengths, targets = batch([training[i] for i in order[first : first + settings.size]])
-            if settings.unknown:
-                words[rng.random(words.shape[:2]) < settings.unknown, 0] = UNKNOWN
-            masks = _masks(network, settings.dropout, words.shape[1], rng, dtype)
-            loss, gradients = loss_and_gradients(network, weights, words, lengths, targets, masks)
-            n = network.head.answers(lengths)
-            losses, answers = losses + loss, answers + n
-            mean = {name: gradients[name] / weights[name].dtype.type(n) for name in weights}
-            optimiser = replace(optimiser, rate=settings.rate * (1 - step / steps))
-            weights, optimiser = optimiser.step(weights, clip_by_norm(mean, settings.clip))
-            step += 1
-        yield Epoch(number, losses / answers, weights)
+
+    def loss(weights: Arrays, chosen: list[Example]) -> tuple[float, int, Arrays]:
+        words, lengths, targets = batch(chosen)
+        if settings.unknown:
+            words[rng.random(words.shape[:2]) < settings.unknown, 0] = UNKNOWN
+        masks = _masks(network, settings.dropout, words.shape[1], rng, dtype)
+        total, gradients = loss_and_gradients(network, weights, words, lengths, targets, masks)
+        return total, network.head.answers(lengths), gradients
+
+    return descend(first_weights(network, rng, dtype), training, settings, rng, loss)
 
 
 def _masks(

@@ -52,12 +52,12 @@ class Translator:
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Names and shapes of all weights: encoder.1.W_xh …, W_eh, b_eh of the bridge, decoder.W_xh …, decoder.W_hy.
 
-        The bridge has W_es (H, E) and b_es (H,) for each vector s of the decoder's state, E from the encoder's top.
+        The bridge has W_es (H, M) and b_es (H,) for each vector s of the decoder's state, M of the encoder's top.
         """
-        E, bridge = output_size(self.encoder), dict[str, tuple[int, ...]]()
+        M, bridge = output_size(self.encoder), dict[str, tuple[int, ...]]()
         for s in self.decoder.state:
             n = self.decoder.sizes[s]
-            bridge |= {f"W_e{s}": (n, E), f"b_e{s}": (n,)}
+            bridge |= {f"W_e{s}": (n, M), f"b_e{s}": (n,)}
         return _under(ENCODER, stack_shapes(self.encoder)) | bridge | _under(DECODER, shapes(self.decoder))
 
 
@@ -68,7 +68,7 @@ def first_weights(translator: Translator, rng: np.random.Generator, dtype: type 
 
 @dataclass(frozen=True)
 class Encoding:
-    """What has been read: e (B, E), and the decoder's first state, name → (B, H)."""
+    """What has been read: e (B, M), and the decoder's first state, name → (B, H)."""
 
     e: Array
     state: dict[str, Array]

@@ -74,7 +74,7 @@ def run(experiment: Experiment, rate: float, seed: int, dtype: type = np.float32
         step = (len(curve) + 1) * experiment.steps // checks
         curve.append(measures.cross_entropy(model, looked_at))
         if step in STAGES and not most:
-            some = write(model, model.begin(6), 6, np.random.default_rng(seed), most=25)
+            some = write(model, model.begin(6), np.random.default_rng(seed), most=25)
             stages[str(step)] = {"written": ["".join(corpus.vocabulary.decode(name[:-1])) for name in some]}
             if step in STAGES[-2:]:
                 stages[str(step)] |= {"weights": packed({name: model.weights[name] for name in shapes(cell)})}

@@ -85,7 +85,7 @@ EXPERIMENTS = {
     "numbers, one way, reversed, longer": replace(ONE_WAY, reversed=True, epochs=128),
     "numbers, LSTM": replace(NUMBERS, cell="LSTM"),
     "numbers, Elman": replace(NUMBERS, cell="Elman"),
-    "numbers, up to five words": replace(NUMBERS, longest=5, epochs=128),
+    "numbers, up to five words": replace(NUMBERS, pairs=4000, longest=5, epochs=80),
     "dates, six languages": replace(DATES, text="dates of six"),
     "dates": DATES,
     "menus": Experiment("menus", 1079, encoder=128, decoder=96, epochs=40),

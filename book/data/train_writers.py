@@ -117,7 +117,7 @@ def at_its_best(model: RecurrentLanguageModel) -> dict[str, Any]:
     proof = most_probable(model, model.begin(1), limit=20_000)
     empty = float(np.exp(model.step(np.zeros(1, np.int64), model.begin(1))[0][0, 0]))
     return {
-        "greedy": _name(greedy(model, model.begin(1), 1, 25)[0]),
+        "greedy": _name(greedy(model, model.begin(1), 25)[0]),
         "beam": spelt,
         "exact": _name(proof.best[0].tokens),
         "log p": round(proof.best[0].log_probability, 3),
@@ -133,7 +133,7 @@ def names_written(model: RecurrentLanguageModel, seed: int) -> dict[str, Any]:
     copied = Copied(corpus.training)
     for tau in TEMPERATURES:
         rng = np.random.default_rng(seed)
-        every = write(model, model.begin(2000), 2000, rng, lambda p: measures.sharpen(p, tau), 30)  # noqa: B023
+        every = write(model, model.begin(2000), rng, lambda p: measures.sharpen(p, tau), 30)  # noqa: B023
         stored[str(tau)] = {
             "known": round(float(np.mean([tuple(name) in known for name in every])), 4),
             "different": round(len({tuple(name) for name in every}) / len(every), 4),

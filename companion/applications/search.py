@@ -12,7 +12,7 @@ from itertools import count
 
 import numpy as np
 
-from companion.applications.writing import Writer, rows, until_end
+from companion.applications.writing import Writer, number_of, rows, until_end
 from companion.core.validation import Array, require_number, require_size
 from companion.rnn.language_model import State
 
@@ -47,8 +47,8 @@ class PerToken:
     alpha: float = 1.0
 
     def __post_init__(self) -> None:
-        if not 0 <= require_number("alpha", self.alpha) < np.inf:
-            raise ValueError(f"alpha: expected a finite number of at least 0, got {self.alpha}")
+        if require_number("alpha", self.alpha) < 0:
+            raise ValueError(f"alpha: expected a number of at least 0, got {self.alpha}")
 
     def __call__(self, length: int) -> float:
         return float(length**self.alpha)
@@ -62,12 +62,9 @@ class GNMT(PerToken):
         return float(((5 + length) / 6) ** self.alpha)
 
 
-def greedy(writer: Writer, state: State, number: int, most: int = 100) -> list[Array]:
-    """The most probable next token, again and again, for N sequences: (T,) each, up to `<EOS>` or `most` tokens.
-
-    number  N, of sequences in the state
-    """
-    number, most = require_size("number", number), require_size("most", most)
+def greedy(writer: Writer, state: State, most: int = 100) -> list[Array]:
+    """The most probable next token again and again, for each row of the state: (T,) up to `<EOS>`, `most` at most."""
+    number, most = number_of(state), require_size("most", most)
     tokens, ended = np.zeros(number, np.int64), np.zeros(number, bool)
     columns = list[Array]()
     while len(columns) < most and not ended.all():
@@ -89,6 +86,7 @@ def beam(writer: Writer, state: State, width: int, most: int = 100, penalty: Pen
     divided by penalty(most) at best. Where none has ended after `most` tokens, the living are returned.
     """
     width, most = require_size("width", width), require_size("most", most)
+    _require_one(state)
     living, ended = [Hypothesis((), 0.0)], list[Hypothesis]()
     tokens, V = np.zeros(1, np.int64), writer.vocabulary_size
     for _ in range(most):
@@ -108,6 +106,11 @@ def beam(writer: Writer, state: State, width: int, most: int = 100, penalty: Pen
         state = rows(state, [i for i, _ in going_on])
         tokens = np.array([h.tokens[-1] for h in living])
     return sorted(ended or living, key=lambda h: -_score(h, penalty))
+
+
+def _require_one(state: State) -> None:
+    if number_of(state) != 1:
+        raise ValueError(f"state: expected that of one sequence, got {number_of(state)}")
 
 
 def _score(h: Hypothesis, penalty: Penalty) -> float:
@@ -132,6 +135,7 @@ def most_probable(writer: Writer, state: State, number: int = 1, limit: int = 10
     Raises ValueError when `limit` is reached, with what was found and a bound on all that was not.
     """
     number, limit = require_size("number", number), require_size("limit", limit)
+    _require_one(state)
     order, found, expansions = count(), list[Hypothesis](), 0
     waiting = [(0.0, next(order), Hypothesis((), 0.0), state)]  # −log p first; among equals what came first
     while waiting and len(found) < number:

@@ -137,8 +137,7 @@ def translate(
     """What the decoder writes for each source, greedily, `size` at a time: (T,) up to `<EOS>` or to `most` tokens."""
     writer, found = decoder_of(translator, weights), list[Array]()
     for first in range(0, len(sources), size):
-        some = sources[first : first + size]
-        found += greedy(writer, first_state(translator, weights, some), len(some), most)
+        found += greedy(writer, first_state(translator, weights, sources[first : first + size]), most)
     return found
 
 

@@ -144,19 +144,14 @@ def endless(
 
 
 def write(
-    writer: Writer,
-    state: State,
-    number: int,
-    rng: np.random.Generator,
-    choose: Choose = unchanged,
-    most: int = 100,
+    writer: Writer, state: State, rng: np.random.Generator, choose: Choose = unchanged, most: int = 100
 ) -> list[Array]:
-    """Sequences that begin with this state, (T,) each, up to their `<EOS>` or to `most` tokens.
+    """A sequence for each of the state's rows, (T,), up to its `<EOS>` or to `most` tokens.
 
-    number  N, of sequences in the state; each reads `<EOS>` first, as a language model does before a first token
-    Raises ValueError as `endless` does, and for a number or `most` below 1.
+    Each reads `<EOS>` first, as a language model does before a first token. Raises ValueError as `endless` does, and
+    for a `most` below 1.
     """
-    number, most = require_size("number", number), require_size("most", most)
+    number, most = number_of(state), require_size("most", most)
     columns, ended = list[Array](), np.zeros(number, bool)
     for tokens in endless(writer, state, np.zeros(number, np.int64), rng, choose):
         columns.append(tokens)
@@ -175,7 +170,7 @@ def until_end(tokens: Array) -> Array:
 def read_on(writer: Writer, state: State, tokens: Sequence[int] | Array) -> State:
     """The state after N sequences have read the same tokens (t,), for example a beginning; none change nothing."""
     for token in tokens:
-        _, state = writer.step(np.full(_number(state), token), state)
+        _, state = writer.step(np.full(number_of(state), token), state)
     return state
 
 
@@ -185,8 +180,8 @@ def log_probabilities(writer: Writer, state: State, sequences: Sequence[Array]) 
     Raises ValueError for an empty sequence, tokens outside the vocabulary, and another number than the state has.
     """
     text = require_text("sequences", sequences, writer.vocabulary_size)
-    if len(text) != _number(state):
-        raise ValueError(f"sequences: expected {_number(state)}, one for each row of the state, got {len(text)}")
+    if len(text) != number_of(state):
+        raise ValueError(f"sequences: expected {number_of(state)}, one for each row of the state, got {len(text)}")
     lengths = np.array([len(sequence) for sequence in text])
     total, tokens = np.zeros(len(text)), np.zeros(len(text), np.int64)
     for t in range(lengths.max()):
@@ -196,7 +191,7 @@ def log_probabilities(writer: Writer, state: State, sequences: Sequence[Array]) 
     return total
 
 
-def _number(state: State) -> int:
+def number_of(state: State) -> int:
     while isinstance(state, list | Mapping):
         state = state[0] if isinstance(state, list) else next(iter(state.values()))
     return len(state)

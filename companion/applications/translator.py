@@ -107,6 +107,8 @@ def loss_of_batch(
     V, B = translator.decoder.sizes["x"], len(encoding.e)
     targets = require_tokens("targets", targets, ("T", B), V)
     target_lengths = require_lengths(target_lengths, targets)
+    if target_lengths.min() < 1:
+        raise ValueError(f"target_lengths: expected at least one token in each target, got {target_lengths.min()}")
     loss, of_decoder, _ = loss_and_gradients(
         translator.decoder, _own(weights, DECODER), shifted(targets), targets, encoding.state, lengths=target_lengths
     )

@@ -47,8 +47,10 @@ class PerToken:
     alpha: float = 1.0
 
     def __post_init__(self) -> None:
-        if require_number("alpha", self.alpha) < 0:
-            raise ValueError(f"alpha: expected a number of at least 0, got {self.alpha}")
+        alpha = require_number("alpha", self.alpha)
+        if alpha < 0:
+            raise ValueError(f"alpha: expected a number of at least 0, got {alpha}")
+        object.__setattr__(self, "alpha", alpha)
 
     def __call__(self, length: int) -> float:
         return float(length**self.alpha)

@@ -6,6 +6,7 @@ is one, and the decoder of a translator is such a model with another first state
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -61,12 +62,19 @@ class Rereading:
 
 
 def rows(state: State, chosen: Sequence[int] | Array) -> State:
-    """The state of the chosen sequences, in this order; one that is chosen twice stands there twice."""
+    """The state of the chosen sequences, in this order; one that is chosen twice stands there twice.
+
+    Raises ValueError for numbers that the state does not have, and for none.
+    """
+    return _rows(state, require_tokens("chosen", chosen, ("N",), number_of(state)))
+
+
+def _rows(state: State, chosen: Array) -> State:
     if isinstance(state, list):
-        return [rows(part, chosen) for part in state]
+        return [_rows(part, chosen) for part in state]
     if isinstance(state, Mapping):
-        return {name: rows(part, chosen) for name, part in state.items()}
-    return state[np.asarray(chosen, np.int64)]
+        return {name: _rows(part, chosen) for name, part in state.items()}
+    return state[chosen]
 
 
 def unchanged(p: Array) -> Array:
@@ -168,8 +176,14 @@ def until_end(tokens: Array) -> Array:
 
 
 def read_on(writer: Writer, state: State, tokens: Sequence[int] | Array) -> State:
-    """The state after N sequences have read the same tokens (t,), for example a beginning; none change nothing."""
-    for token in tokens:
+    """The state after N sequences have read the same tokens (t,), for example a beginning; none change nothing.
+
+    Raises ValueError for tokens outside the vocabulary.
+    """
+    tokens = as_array("tokens", tokens)
+    if tokens.shape == (0,):
+        return state
+    for token in require_tokens("tokens", tokens, ("T",), writer.vocabulary_size):
         _, state = writer.step(np.full(number_of(state), token), state)
     return state
 
@@ -205,26 +219,33 @@ def _drawn(p: Array, rng: np.random.Generator) -> Array:
 
 @dataclass(frozen=True)
 class Copied:
-    """A text, token numbers (T,) a sequence, in which runs of tokens are looked up."""
+    """A text, token numbers (T,) a sequence, in which runs of tokens are looked up.
+
+    Raises ValueError for what are no token numbers, as `longest` does.
+    """
 
     text: Sequence[Array]
     _signs: str = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "_signs", "\0".join(map(_signs, self.text)))
+        every = (_signs(f"text[{i}]", sequence) for i, sequence in enumerate(self.text))
+        object.__setattr__(self, "_signs", "\0".join(every))
 
     def longest(self, tokens: Sequence[int] | Array) -> int:
         """How many tokens the longest run of `tokens` (T,) has that stands, in its order, in one sequence of the text.
 
         0 when no token occurs there. `<EOS>` counts like any token, where the text holds it.
         """
-        signs, most = _signs(tokens), 0
+        signs, most = _signs("tokens", tokens), 0
         for first in range(len(signs)):
             while first + most < len(signs) and signs[first : first + most + 1] in self._signs:
                 most += 1
         return most
 
 
-def _signs(tokens: Sequence[int] | Array) -> str:
-    """A character for each token; "\\0" stands for none."""
-    return "".join(chr(int(token) + 1) for token in tokens)
+def _signs(name: str, tokens: Sequence[int] | Array) -> str:
+    """A character for each token; "\0" stands for none."""
+    numbers = as_array(name, tokens)
+    if numbers.shape == (0,):
+        return ""
+    return "".join(chr(token + 1) for token in require_tokens(name, numbers, ("T",), sys.maxunicode).tolist())

@@ -305,6 +305,11 @@ def test_a_run_does_not_cross_from_one_sequence_to_the_next():
         (lambda: model_of(Elman(V, 3)).step(np.array([1, 1]), model_of(Elman(V, 3)).begin(1)), "h_0: expected shape"),
         (lambda: model_of(Elman(V, 3)).begin(0), "number: expected"),
         (lambda: Rereading(model_of(Elman(V, 3))).begin(0), "number: expected"),
+        (lambda: read_on(model_of(Elman(V, 3)), model_of(Elman(V, 3)).begin(1), [V]), "tokens: expected token numbers"),
+        (lambda: rows(np.zeros((2, 1)), [2]), "chosen: expected token numbers from 0 to 1, got 2"),
+        (lambda: rows(np.zeros((2, 1)), []), "chosen: expected"),
+        (lambda: Copied([[1.5]]), r"text.0.: expected integers"),
+        (lambda: Copied([[1]]).longest([-1]), "tokens: expected token numbers"),
         (lambda: Rereading(model_of(Elman(V, 3))).step(np.array([V]), np.zeros((1, 0), int)), "tokens: expected token"),
     ],
 )

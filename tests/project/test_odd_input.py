@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from companion import Elman, deltas, forward, initial_weights, readout_shapes, weight_shapes
-from companion.applications import crf, fitting, network, pooling, words
+from companion.applications import bleu, crf, fitting, network, parallel, pooling, search, translator, words, writing
 from companion.bptt import dynamics, equations, initialisation, long_lags, rtrl, truncation
 from companion.bptt.multiplications import count_multiplications
 from companion.core import functions
@@ -18,6 +18,7 @@ from companion.core.optimisers import SGD
 from companion.gates import agreement, anbn, convert, reber, weights_by_hand
 from companion.gates.cells import LSTM
 from companion.rnn import measures, ngrams, vocabulary
+from companion.rnn.language_model import RecurrentLanguageModel
 
 REFUSAL = r"^[\w\[\]'^ ]+: expected .*, got "  # ARGUMENT: expected …, got …
 
@@ -43,6 +44,9 @@ READER = network.Network({"word": (100, 2), "shape": (100, 1)}, [Elman(3, 2)], n
 READER_WEIGHTS = initial_weights(READER.shapes(), np.random.default_rng(7), 0.5)
 READ = [[[5, 99], [98, 1]], [[97, 0], [2, 3]]]
 FEW_WORDS = network.Network({"word": (50, 2)}, [Elman(2, 2)], network.OneAnswer(pooling.MEAN), 2)
+WRITER = RecurrentLanguageModel(Elman(100, 2), WEIGHTS)
+TRANSLATOR = translator.Translator([Elman(100, 2)], Elman(100, 2))
+BRIDGED = initial_weights(TRANSLATOR.shapes(), np.random.default_rng(8), 0.5)
 POOLED = ("last", "ends", "mean", "max")
 
 
@@ -82,6 +86,25 @@ TOKENS = {
     "applications.network.loss_and_gradients, targets": (
         [[5, 99], [98, 0]],
         lambda a: network.loss_and_gradients(READER, READER_WEIGHTS, np.array(READ), [2, 1], a),
+    ),
+    "applications.writing.log_probabilities": (
+        [5, 99, 98, 0],
+        lambda a: writing.log_probabilities(WRITER, WRITER.begin(1), [a]),
+    ),
+    "applications.writing.step": ([5, 99], lambda a: WRITER.step(a, WRITER.begin(2))),
+    "applications.writing.Rereading": (
+        [5, 99],
+        lambda a: writing.Rereading(MODEL).step(a, writing.Rereading(MODEL).begin(2)),
+    ),
+    "applications.writing.barred": ([5, 99], lambda a: writing.barred(np.full(100, 0.01), a)),
+    "applications.writing.rows": ([1, 0, 1], lambda a: writing.rows(WRITER.begin(2), a)),
+    "applications.translator.translate": (
+        [5, 99, 0],
+        lambda a: translator.translate(TRANSLATOR, BRIDGED, [a], most=5),
+    ),
+    "applications.translator.loss_of_batch": (
+        [[5], [99], [0]],
+        lambda a: translator.loss_of_batch(TRANSLATOR, BRIDGED, a, [3], a, [3]),
     ),
     "applications.fitting.answers": (
         [[5, 99], [98, 1]],
@@ -221,6 +244,7 @@ NUMBERS = {
     "rnn.ngrams.AddK": lambda v: ngrams.AddK(COUNTS, v).distribution([5]),
     "rnn.ngrams.add_k": lambda v: ngrams.add_k(COUNTS, [np.array([5, 0])], [v]).distribution([5]),
     "applications.fitting.Settings": lambda v: fitting.Settings(1, v, clip=v),
+    "applications.search.PerToken": lambda v: search.PerToken(v)(3),
     "bptt.initialisation.identity": lambda v: initialisation.identity(2, v),
     "bptt.initialisation.with_spectral_radius": lambda v: initialisation.with_spectral_radius(np.eye(2), v),
     "bptt.initialisation.with_forget_bias": lambda v: initialisation.with_forget_bias({"b_f": np.zeros(2)}, v),
@@ -260,6 +284,13 @@ SIZES = {
     "gates.convert.to_torch": lambda n: convert.to_torch(LSTM(2, 2), GATED, layer=n),
     "applications.words.numbering": lambda n: words.numbering([["a"] * 150, ["b"] * 300], least=n).sizes,
     "applications.fitting.Settings": lambda n: fitting.Settings(n, 0.1, n),
+    "applications.writing.top_k": lambda n: writing.top_k(np.full(400, 0.0025), n),
+    "applications.writing.write": lambda n: writing.write(WRITER, WRITER.begin(1), rng(), most=n),
+    "applications.writing.begin": lambda n: WRITER.begin(n),
+    "applications.search.greedy": lambda n: search.greedy(WRITER, WRITER.begin(1), n),
+    "applications.search.beam": lambda n: search.beam(WRITER, WRITER.begin(1), n, 3),
+    "applications.bleu.bleu": lambda n: bleu.bleu([["a"] * 9], [["a"] * 9], n),
+    "applications.parallel.number_words": lambda n: parallel.number_words(n).training[-1],
     "applications.fitting.answers": lambda n: fitting.answers(
         READER, READER_WEIGHTS, [np.array([[k % 90, 1]]) for k in range(300)], n
     ),

@@ -20,8 +20,20 @@ from companion import (
     run_network,
     weight_shapes,
 )
+from companion.applications import (
+    bleu,
+    crf,
+    fitting,
+    network,
+    parallel,
+    pooling,
+    search,
+    spans,
+    translator,
+    words,
+    writing,
+)
 from companion.applications import corpora as labelled_texts
-from companion.applications import crf, fitting, network, pooling, spans, words
 from companion.bptt import dynamics, long_lags, rtrl, truncation
 from companion.core import functions
 from companion.core.dropout import MaskedState
@@ -57,6 +69,8 @@ READER_WEIGHTS = initial_weights(READER.shapes(), np.random.default_rng(0), 0.5)
 EXAMPLE = fitting.Example(np.array([[2], [4]]), np.array([0, 1]))
 WALK = crf.log_partition({name: READER_WEIGHTS[name] for name in crf.NAMES}, np.ones((3, 1, 2)))
 READING = network.read(READER, READER_WEIGHTS, *fitting.batch([EXAMPLE])[:2])
+TRANSLATOR = translator.Translator([Elman(3, 2)], LSTM(2, 2))
+LANGUAGES = translator.first_weights(TRANSLATOR, np.random.default_rng(0))
 POOLINGS = (pooling.LAST, pooling.ENDS, pooling.MEAN, pooling.MAX)
 STATES = np.arange(8.0).reshape(2, 2, 2)
 
@@ -97,6 +111,7 @@ KEPT = {
     "applications.network.Reading": (READING, lambda reading: network.gradients_of(reading, np.ones((2, 1, 2)))),
     "applications.fitting.Example": (EXAMPLE, lambda example: fitting.batch([example])),
     "applications.fitting.Settings": (fitting.Settings(1, 0.1), vars),
+    "applications.fitting.Descent": (fitting.Descent(1, 0.1), vars),
     "applications.fitting.Epoch": (
         next(fitting.fit(READER, [EXAMPLE], fitting.Settings(1, 0.1), np.random.default_rng(0))),
         lambda epoch: (epoch.number, epoch.loss, epoch.weights),
@@ -105,6 +120,24 @@ KEPT = {
     "applications.words.Numbering": (words.numbering([["a", "A"]], words.AFFIXES), lambda n: n.encode(["a", "b"])),
     "applications.spans.Scores": (spans.Scores(1, 2, 3), lambda scores: scores.F1),
     "applications.corpora.Labelled": (labelled_texts.Labelled(("a",), ("A",)), vars),
+    "applications.bleu.Bleu": (bleu.Bleu((1, 1), (2, 1), (3, 4)), lambda b: (b.score, b.precisions)),
+    "applications.parallel.Translated": (parallel.Translated(("a",), ("b",)), vars),
+    "applications.parallel.Bilingual": (
+        parallel.bilingual([parallel.Translated(("a",), ("b",))]),
+        lambda both: both.encode([parallel.Translated(("a", "c"), ("b",))]),
+    ),
+    "applications.search.Hypothesis": (search.Hypothesis((1, 0), -1.0), lambda h: (h.ended, h.log_probability)),
+    "applications.search.PerToken": (search.PerToken(0.5), lambda penalty: penalty(4)),
+    "applications.search.GNMT": (search.GNMT(0.5), lambda penalty: penalty(4)),
+    "applications.search.Proof": (search.most_probable(MODEL, MODEL.begin(1)), lambda p: (p.best, p.expansions)),
+    "applications.translator.Translator": (TRANSLATOR, lambda t: translator.first_state(t, LANGUAGES, [[1, 0]])),
+    "applications.translator.Encoding": (
+        translator.encode(TRANSLATOR, LANGUAGES, np.array([[1], [0]]), [2]), lambda e: (e.e, e.state),
+    ),
+    "applications.writing.Rereading": (
+        writing.Rereading(ngrams.AddK(COUNTS, 1)), lambda w: w.step(np.array([0]), w.begin(1)),
+    ),
+    "applications.writing.Copied": (writing.Copied(TEXT), lambda copied: copied.longest([2, 1, 1, 0])),
     "applications.corpora.Classified": (labelled_texts.Classified(("a",), "good"), vars),
     "bptt.long_lags.AddingProblem": (long_lags.AddingProblem(9), drawn),
     "bptt.long_lags.AddingProblem1997": (long_lags.AddingProblem1997(30), drawn),
@@ -158,6 +191,7 @@ def test_every_dataclass_of_these_modules_is_kept():
     listed = {type(kept) for kept, _ in KEPT.values()}
     modules = (functions, vocabulary, corpora, ngrams, measures, agreement_in_text, agreement, anbn, reber, dynamics)
     modules += (long_lags, rtrl, truncation, pooling, crf, network, fitting, words, spans, labelled_texts)
+    modules += (bleu, parallel, search, translator, writing)
     for module in modules:
         for name, item in vars(module).items():
             own = (

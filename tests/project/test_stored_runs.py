@@ -5,9 +5,20 @@ import stored_checks as checks
 import train_applications
 import train_gates
 import train_long_lags
+import train_one_writer
 import train_published
+import train_translators
+import train_writers
 
-TOOLS = (train_long_lags, train_published, train_gates, train_applications)
+TOOLS = (
+    train_long_lags,
+    train_published,
+    train_gates,
+    train_applications,
+    train_one_writer,
+    train_writers,
+    train_translators,
+)
 
 
 @pytest.fixture(scope="module", params=TOOLS, ids=lambda tool: tool.__name__)

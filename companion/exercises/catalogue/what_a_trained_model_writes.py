@@ -108,6 +108,7 @@ def nucleus(rng: np.random.Generator, rule: Rule) -> Key:
             case("five tokens", [0.05, 0.5, 0.15, 0.21, 0.09], 0.8),
             case("one token is enough", [0.1, 0.72, 0.18], 0.6),
             case("two tokens", [0.35, 0.65], 0.9),
+            case("a mass that is met exactly", [0.1875, 0.5, 0.0625, 0.25], 0.75),
             case("a small mass", [0.22, 0.31, 0.19, 0.28], 0.1),
             case("nearly all", [0.22, 0.31, 0.19, 0.27, 0.01], 0.97),
             case("half", [0.09, 0.12, 0.27, 0.24, 0.18, 0.1], 0.5),

@@ -91,7 +91,7 @@ def dates(number: int, rng: np.random.Generator, languages: Sequence[str] = LANG
     if not len(languages) or not set(languages) <= set(LANGUAGES):
         raise ValueError(f"languages: expected some of {', '.join(LANGUAGES)}, got {languages!r}")
     formatted = _date_format()
-    first, days = datetime.date(1950, 1, 1), 36_524
+    first, days = datetime.date(1950, 1, 1), 36_525
     parts: tuple[list[Translated], ...] = ([], [], [])
     wanted = (number, TEST, TEST)
     while any(len(part) < most for part, most in zip(parts, wanted, strict=True)):

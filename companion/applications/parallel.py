@@ -88,7 +88,7 @@ def dates(number: int, rng: np.random.Generator, languages: Sequence[str] = LANG
     FileNotFoundError, saying what to install, when the package is missing, and ValueError when it writes otherwise.
     """
     require_size("number", number)
-    if not len(languages) or not set(languages) <= set(LANGUAGES):
+    if not isinstance(languages, list | tuple) or not languages or any(name not in LANGUAGES for name in languages):
         raise ValueError(f"languages: expected some of {', '.join(LANGUAGES)}, got {languages!r}")
     formatted = _date_format()
     first, days = datetime.date(1950, 1, 1), 36_525
@@ -170,11 +170,10 @@ class Bilingual:
 def bilingual(training: Sequence[Translated], least: int = 1) -> Bilingual:
     """The vocabularies of what these pairs hold at least so often; all else is `<UNK>`. ValueError for no pairs."""
     require_size("least", least)
-    if not training:
+    sides = [(pair.source, pair.target) for pair in training]
+    if not sides:
         raise ValueError("training: expected at least one pair, got none")
-    counts = (
-        Counter(chain.from_iterable(side)) for side in zip(*((p.source, p.target) for p in training), strict=True)
-    )
+    counts = (Counter(chain.from_iterable(side)) for side in zip(*sides, strict=True))
     return Bilingual(*(Vocabulary((EOS, UNK, *sorted(t for t, n in c.items() if n >= least))) for c in counts))
 
 

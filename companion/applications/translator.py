@@ -29,7 +29,15 @@ from companion.core.layers import (
     stack_shapes,
 )
 from companion.core.networks import initial_weights, input_size, loss_and_gradients, output_size
-from companion.core.validation import Array, as_array, require_array, require_names, require_shape, require_tokens
+from companion.core.validation import (
+    Array,
+    as_array,
+    require_array,
+    require_names,
+    require_shape,
+    require_size,
+    require_tokens,
+)
 from companion.rnn.language_model import RecurrentLanguageModel, State, shapes, shifted, side_by_side
 from companion.rnn.ngrams import require_text
 
@@ -134,6 +142,7 @@ def translate(
 ) -> list[Array]:
     """What the decoder writes for each source, greedily, `size` at a time: (T,) up to `<EOS>` or to `most` tokens."""
     writer, found = decoder_of(translator, weights), list[Array]()
+    size = require_size("size", size)
     for first in range(0, len(sources), size):
         some = sources[first : first + size]
         found += greedy(writer, first_state(translator, weights, some), len(some), most)

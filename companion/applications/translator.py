@@ -52,10 +52,17 @@ class Translator:
 
     encoder  the lowest first: cells, or pairs of cells that read both ways; the lowest reads V_s different tokens
     decoder  a cell over V_t tokens, which it reads and writes
+    Raises ValueError where these are no list and no single cell.
     """
 
     encoder: list[Layer]
     decoder: Cell
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.encoder, list):
+            raise ValueError(f"encoder: expected a list of layers such as [cell], got {self.encoder!r}")
+        if isinstance(self.decoder, list | tuple):
+            raise ValueError(f"decoder: expected one cell, got {self.decoder!r}")
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Names and shapes of all weights: encoder.1.W_xh …, W_eh, b_eh of the bridge, decoder.W_xh …, decoder.W_hy.

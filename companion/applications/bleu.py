@@ -101,7 +101,7 @@ def _split(name: str, sentences: Sequence[Sentence]) -> list[Words]:
 
 
 def _is_in_order(value: object) -> bool:
-    return isinstance(value, Sequence | np.ndarray) and not isinstance(value, str | bytes)
+    return isinstance(value, Sequence | np.ndarray) and not isinstance(value, str | bytes | np.ma.MaskedArray)
 
 
 def _ngrams(sentence: Words, n: int) -> Counter[Words]:

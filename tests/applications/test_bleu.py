@@ -201,6 +201,8 @@ A = [["a", "b"]]
         ([*A, {"a", "b"}], A * 2, r"^hypotheses\[1\]: expected a sequence of words or of numbers, got {"),
         ([iter("ab")], A, r"^hypotheses\[0\]: expected a sequence of words or of numbers, got <str"),
         ([None], A, r"^hypotheses\[0\]: expected a sequence of words or of numbers, got None"),
+        (np.ma.array([[1, 2]]), A, r"^hypotheses: expected at least one sentence, split into words, got masked"),
+        ([np.ma.array([1, 2])], A, r"^hypotheses\[0\]: expected a sequence of words or of numbers, got masked"),
         ([[1.0]], [[1]], r"^hypotheses\[0\]: expected a sequence of words or of numbers, got \[1.0\]"),
         ([[b"a"]], [["a"]], r"^hypotheses\[0\]: expected a sequence of words or of numbers, got \[b'a'\]"),
         ([[1, 2]], A, "^hypotheses: expected words like the references', all strings or all numbers, got both"),

@@ -124,10 +124,10 @@ def menus() -> Split[Translated]:
     """What JupyterLab says in English and in French: menus, buttons, questions of 2 to 12 tokens, in small letters.
 
     The French is by the volunteers of the language pack (package jupyterlab-language-pack-fr-FR, BSD-3-Clause). Of
-    sentences with the same English the first is kept; those with a place for a name, such as %1, are left out, and those
-    that are the same in French. Split by the SHA-256 hash of the English modulo 10: 8 is development text, 9 test text.
-    Raises FileNotFoundError, saying what to install, when the package is missing, and ValueError when its text was
-    altered.
+    sentences with the same English the first is kept; those with a place for a name, such as %1, are left out, and
+    those that are the same in French. Split by the SHA-256 hash of the English modulo 10: 8 is development text, 9 test
+    text. Raises FileNotFoundError, saying what to install, when the package is missing, and ValueError when its text
+    was altered.
     """
     path = data_path(
         "jupyterlab-language-pack-fr-FR", "jupyterlab_language_pack_fr_FR/locale/fr_FR/LC_MESSAGES/jupyterlab.mo"

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from companion import Elman, deltas, forward, initial_weights, readout_shapes, weight_shapes
-from companion.applications import crf, fitting, network, pooling, words
+from companion.applications import bleu, crf, fitting, network, parallel, pooling, translator, words
 from companion.bptt import dynamics, equations, initialisation, long_lags, rtrl, truncation
 from companion.bptt.multiplications import count_multiplications
 from companion.core import functions
@@ -43,6 +43,9 @@ READER = network.Network({"word": (100, 2), "shape": (100, 1)}, [Elman(3, 2)], n
 READER_WEIGHTS = initial_weights(READER.shapes(), np.random.default_rng(7), 0.5)
 READ = [[[5, 99], [98, 1]], [[97, 0], [2, 3]]]
 FEW_WORDS = network.Network({"word": (50, 2)}, [Elman(2, 2)], network.OneAnswer(pooling.MEAN), 2)
+BOTH = translator.Translator([(Elman(100, 2), Elman(100, 2))], LSTM(100, 2))
+BOTH_WEIGHTS = initial_weights(BOTH.shapes(), np.random.default_rng(8), 0.5)
+PARALLEL = [[5, 99], [0, 98]], [[97, 0], [0, 96]]
 POOLED = ("last", "ends", "mean", "max")
 
 
@@ -93,6 +96,32 @@ TOKENS = {
             READER, READER_WEIGHTS, *fitting.batch([fitting.Example(np.ones((3, 2), int), a)])
         ),
     ),
+    "applications.translator.encode": (
+        PARALLEL[0],
+        lambda a: [translator.encode(BOTH, BOTH_WEIGHTS, a, [1, 2]).e, *encoded(a).values()],
+    ),
+    "applications.translator.encode, lengths": (
+        [1, 2],
+        lambda a: [translator.encode(BOTH, BOTH_WEIGHTS, PARALLEL[0], a).e],
+    ),
+    "applications.translator.loss_of_batch": (PARALLEL[0], lambda a: batch_loss(a, PARALLEL[1])),
+    "applications.translator.loss_of_batch, targets": (PARALLEL[1], lambda a: batch_loss(PARALLEL[0], a)),
+    "applications.translator.loss_of_batch, lengths": (
+        [1, 2],
+        lambda a: translator.loss_of_batch(BOTH, BOTH_WEIGHTS, PARALLEL[0], a, PARALLEL[1], a),
+    ),
+    "applications.translator.first_state": (
+        [5, 99, 0],
+        lambda a: translator.first_state(BOTH, BOTH_WEIGHTS, [a]),
+    ),
+    "applications.translator.translate": ([5, 99, 0], lambda a: translator.translate(BOTH, BOTH_WEIGHTS, [a], 5)),
+    "applications.translator.fit": (
+        [5, 99, 0],
+        lambda a: next(translator.fit(BOTH, [(a, a)], fitting.Descent(1, 0.1), rng())),
+    ),
+    "applications.bleu.bleu": ([5, 99, 5, 98, 97], lambda a: bleu.bleu([a], [[5, 99, 5, 98, 96]])),
+    "applications.bleu.exact_match": ([5, 99], lambda a: bleu.exact_match([a, a], [[5, 99], [5]])),
+    "applications.parallel.spelt": ([1, 3, 2, 0], lambda a: parallel.Bilingual(NAMES, NAMES).spelt([a])),
     "bptt.long_lags.accuracy": ([[5, 99]], lambda a: long_lags.accuracy(LOGITS, a)),
     "bptt.equations.bp1": ([[5, 99]], lambda a: equations.bp1(LOGITS, a)),
     "bptt.rtrl.rtrl": ([[1], [0], [1]], lambda a: online(targets=a)),
@@ -164,6 +193,10 @@ VALUES = {
         for name in POOLED
     },
     "applications.pooling.largest": ([SQUARE, SQUARE], lambda a: pooling.largest(a, [2, 1])),
+    "applications.translator.encode, W_eh": (
+        [[1, 2, 3, 4], [5, 6, 7, 8]],
+        lambda a: translator.encode(BOTH, BOTH_WEIGHTS | {"W_eh": a}, PARALLEL[0], [1, 2]).state,
+    ),
     "applications.network.answer, E_word": (
         np.arange(100).reshape(50, 2),
         lambda a: network.answer(
@@ -220,6 +253,7 @@ NUMBERS = {
     "rnn.measures.sample": lambda v: measures.sample(MODEL, rng(), v, most=5),
     "rnn.ngrams.AddK": lambda v: ngrams.AddK(COUNTS, v).distribution([5]),
     "rnn.ngrams.add_k": lambda v: ngrams.add_k(COUNTS, [np.array([5, 0])], [v]).distribution([5]),
+    "applications.fitting.Descent": lambda v: fitting.Descent(1, v, clip=v),
     "applications.fitting.Settings": lambda v: fitting.Settings(1, v, clip=v),
     "bptt.initialisation.identity": lambda v: initialisation.identity(2, v),
     "bptt.initialisation.with_spectral_radius": lambda v: initialisation.with_spectral_radius(np.eye(2), v),
@@ -259,6 +293,16 @@ SIZES = {
     "gates.weights_by_hand.counter_error_bound": lambda n: weights_by_hand.counter_error_bound(n),
     "gates.convert.to_torch": lambda n: convert.to_torch(LSTM(2, 2), GATED, layer=n),
     "applications.words.numbering": lambda n: words.numbering([["a"] * 150, ["b"] * 300], least=n).sizes,
+    "applications.bleu.bleu": lambda n: bleu.bleu([[1] * 300], [[1] * 300], n),
+    "applications.translator.translate": lambda n: translator.translate(
+        BOTH, BOTH_WEIGHTS | {"decoder.b_y": np.arange(100.0)}, [[k % 90, 0] for k in range(300)], n, n
+    ),
+    "applications.parallel.number_words": lambda n: parallel.number_words(n),
+    "applications.parallel.dates": lambda n: parallel.dates(n, rng(), ["en", "de"]),
+    "applications.parallel.bilingual": lambda n: parallel.bilingual(
+        [parallel.Translated(("a",) * 150 + ("b",) * 300, ("c",))], n
+    ),
+    "applications.fitting.Descent": lambda n: fitting.Descent(n, 0.1, n),
     "applications.fitting.Settings": lambda n: fitting.Settings(n, 0.1, n),
     "applications.fitting.answers": lambda n: fitting.answers(
         READER, READER_WEIGHTS, [np.array([[k % 90, 1]]) for k in range(300)], n
@@ -277,6 +321,14 @@ SIZES = {
 
 def pool(name):
     return getattr(pooling, name.upper())
+
+
+def encoded(sources):
+    return translator.encode(BOTH, BOTH_WEIGHTS, sources, [1, 2]).state
+
+
+def batch_loss(sources, targets):
+    return translator.loss_of_batch(BOTH, BOTH_WEIGHTS, sources, [1, 2], targets, [2, 1])
 
 
 def elman_weights(b_h):
@@ -403,8 +455,10 @@ NO_SIZES |= {"array": np.array(100), "list": [100], "NumPy's boolean": np.True_}
 ALLOWED = {  # (function, form) that is no mistake there
     *((name, form) for name in ("rnn.ngrams.of_grams", "rnn.ngrams.of_contexts") for form in NO_TOKENS
       if form in ("negative", "too large", "too large for int64", "empty")),  # keys of what never occurs: 0
+    *((f"applications.bleu.{name}", form) for name in ("bleu", "exact_match") for form in NO_TOKENS
+      if form in ("negative", "too large", "too large for int64", "empty", "dates")),  # whatever can be compared
     *((name, "empty") for name in ("rnn.vocabulary.decode", "rnn.ngrams.distribution", "rnn.measures.sample",
-                                   "core.functions.one_hot")),
+                                   "core.functions.one_hot", "applications.parallel.spelt")),
     *((f"core.functions.{name}", form) for name in ("softmax", "log_softmax") for form in ("inf", "nan", "empty")),
     *(("bptt.multiplications", form) for form in ("inf", "nan", "empty", "mapping")),  # only their number counts
     ("bptt.rtrl.rtrl, h_0", "nothing"),  # zeros

@@ -20,8 +20,8 @@ from companion import (
     run_network,
     weight_shapes,
 )
+from companion.applications import bleu, crf, fitting, network, parallel, pooling, spans, translator, words
 from companion.applications import corpora as labelled_texts
-from companion.applications import crf, fitting, network, pooling, spans, words
 from companion.bptt import dynamics, long_lags, rtrl, truncation
 from companion.core import functions
 from companion.core.dropout import MaskedState
@@ -58,6 +58,10 @@ EXAMPLE = fitting.Example(np.array([[2], [4]]), np.array([0, 1]))
 WALK = crf.log_partition({name: READER_WEIGHTS[name] for name in crf.NAMES}, np.ones((3, 1, 2)))
 READING = network.read(READER, READER_WEIGHTS, *fitting.batch([EXAMPLE])[:2])
 POOLINGS = (pooling.LAST, pooling.ENDS, pooling.MEAN, pooling.MAX)
+BOTH = translator.Translator([(Elman(3, 2), Elman(3, 1))], LSTM(4, 2))
+BOTH_WEIGHTS = initial_weights(BOTH.shapes(), np.random.default_rng(0), 0.5)
+ENCODING = translator.encode(BOTH, BOTH_WEIGHTS, np.array([[1], [0]]), [2])
+PAIR = parallel.Translated(("a",), ("b",))
 STATES = np.arange(8.0).reshape(2, 2, 2)
 
 KEPT = {
@@ -101,6 +105,14 @@ KEPT = {
         next(fitting.fit(READER, [EXAMPLE], fitting.Settings(1, 0.1), np.random.default_rng(0))),
         lambda epoch: (epoch.number, epoch.loss, epoch.weights),
     ),
+    "applications.fitting.Descent": (fitting.Descent(1, 0.1), vars),
+    "applications.translator.Translator": (
+        BOTH, lambda both: (both.shapes(), translator.translate(both, BOTH_WEIGHTS, [np.array([1, 0])], 3)),
+    ),
+    "applications.translator.Encoding": (ENCODING, lambda encoding: (encoding.e, encoding.state)),
+    "applications.bleu.Bleu": (bleu.bleu([[1, 2, 1]], [[1, 2, 3]], 2), lambda found: (found.score, found.precisions)),
+    "applications.parallel.Translated": (PAIR, vars),
+    "applications.parallel.Bilingual": (parallel.bilingual([PAIR]), lambda both: both.encode([PAIR])),
     "applications.words.Feature": (words.Feature("capitals", str.upper), lambda feature: feature.of("a")),
     "applications.words.Numbering": (words.numbering([["a", "A"]], words.AFFIXES), lambda n: n.encode(["a", "b"])),
     "applications.spans.Scores": (spans.Scores(1, 2, 3), lambda scores: scores.F1),
@@ -158,6 +170,7 @@ def test_every_dataclass_of_these_modules_is_kept():
     listed = {type(kept) for kept, _ in KEPT.values()}
     modules = (functions, vocabulary, corpora, ngrams, measures, agreement_in_text, agreement, anbn, reber, dynamics)
     modules += (long_lags, rtrl, truncation, pooling, crf, network, fitting, words, spans, labelled_texts)
+    modules += (translator, bleu, parallel)
     for module in modules:
         for name, item in vars(module).items():
             own = (

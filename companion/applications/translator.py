@@ -99,12 +99,14 @@ def encode(translator: Translator, weights: Arrays, sources: Array, lengths: Arr
     """
     wanted = translator.shapes()
     require_names("weights", weights, list(wanted))
-    w = {name: require_array(name, weights[name], shape) for name, shape in wanted.items()}
+    weights = {name: require_array(name, weights[name], shape) for name, shape in wanted.items()}
     V_s = input_size(translator.encoder)
     sources, lengths = _filled_up("sources", sources, ("S", "B"), V_s, "lengths", lengths)
-    _, tapes = forward_stack(translator.encoder, by_layer(translator.encoder, _own(w, ENCODER)), sources, None, lengths)
+    per_layer = by_layer(translator.encoder, _own(weights, ENCODER))
+    _, tapes = forward_stack(translator.encoder, per_layer, sources, None, lengths)
     e = last_states(tapes[-1])
-    return Encoding(e, {s: np.tanh(e @ w[f"W_e{s}"].T + w[f"b_e{s}"]) for s in translator.decoder.state}, tapes)
+    state = {s: np.tanh(e @ weights[f"W_e{s}"].T + weights[f"b_e{s}"]) for s in translator.decoder.state}
+    return Encoding(e, state, tapes)
 
 
 def loss_of_batch(

@@ -422,7 +422,8 @@ def test_whatever_form_a_batch_comes_in_it_is_the_same_and_stays_as_it_was():
         fixed = [array.copy() for array in batch]
         for array in fixed:
             array.setflags(write=False)
-        for same_weights in (weights, {name: np.asfortranarray(w) for name, w in weights.items()}):
+        for of_weights in (np.asfortranarray, np.ndarray.tolist, lambda w: w.astype(">f8")):
+            same_weights = {name: of_weights(w) for name, w in weights.items()}
             same_loss, same = loss_of_batch(translator, same_weights, *map(way, fixed))
             np.testing.assert_allclose(same_loss, loss, rtol=0, atol=1e-13)
             for name in gradients:

@@ -2,8 +2,9 @@
 
     python tools/bench_readers.py [--rounds 15]
 
-A step is: look the words up, read them both ways with LSTMs, answer, the loss, all gradients, clipping, Adam. Batches
-are drawn before. The sides take turns as in bench.py. PyTorch's side is given twice: with packed sequences, which stop
+A step is: look the words up, read them both ways with LSTMs, answer, the loss, all gradients, clipping, Adam. The last
+network translates number words: it reads them both ways with GRUs, and another GRU writes pieces. Batches are drawn
+before. The sides take turns as in bench.py. PyTorch's side is given twice: with packed sequences, which stop
 at each sentence's end as ours do, and without, where the second direction begins in the padding.
 """
 
@@ -31,7 +32,7 @@ class Shape:
     I: int
     H: int
     O: int
-    kind: str  # "class", "words" or "chain"
+    kind: str  # "class", "words", "chain" or "translator"
 
 
 SHAPES = (
@@ -41,6 +42,8 @@ SHAPES = (
     Shape("one label, short", 7, 16, 1500, 72, 48, 29, "words"),
     Shape("labels in a chain", 14, 32, 1500, 72, 48, 29, "chain"),
 )
+TRANSLATOR = Shape("numbers, translated", 7, 32, 31, 31, 48, 28, "translator")  # a decoder of 64 units
+DECODER = 64
 
 
 def _batch(s: Shape) -> tuple[Any, Any, Any]:
@@ -120,6 +123,74 @@ def pytorch(s: Shape, packed: bool) -> Call:
     return call
 
 
+def _numbers(s: Shape) -> tuple[Any, ...]:
+    """Sources (S, B), their lengths, targets (T, B), theirs: the first number words that the course trains on."""
+    from companion.applications.parallel import bilingual, number_words
+    from companion.rnn.language_model import side_by_side
+
+    training = number_words().training
+    both = bilingual(training)
+    sources, targets = zip(*both.encode(training[: s.B]), strict=True)
+    batch = (*side_by_side(sources), *side_by_side(targets))
+    if (len(both.source), len(both.target), len(batch[0])) != (s.V, s.O, s.T):
+        raise ValueError(f"s: expected V, O, T of {s}, got {len(both.source)}, {len(both.target)}, {len(batch[0])}")
+    return batch
+
+
+def our_translator(s: Shape) -> Call:
+    import numpy as np
+
+    from companion.applications.translator import Translator, first_weights, loss_of_batch
+    from companion.core.layers import Directions
+    from companion.core.optimisers import Adam, clip_by_norm
+    from companion.gates.cells import GRU
+
+    translator = Translator([Directions(GRU(s.V, s.H), GRU(s.V, s.H))], GRU(s.O, DECODER))
+    weights: Any = first_weights(translator, np.random.default_rng(1))
+    optimiser, batch = Adam(1e-3), _numbers(s)
+    n = np.float32(batch[3].sum())
+
+    def call() -> float:
+        nonlocal weights, optimiser
+        loss, gradients = loss_of_batch(translator, weights, *batch)
+        mean = {name: gradients[name] / n for name in weights}
+        weights, optimiser = optimiser.step(weights, clip_by_norm(mean, 1.0))
+        return loss
+
+    return call
+
+
+def pytorch_translator(s: Shape, packed: bool) -> Call:
+    import torch
+    from torch.nn.functional import cross_entropy, one_hot
+    from torch.nn.utils.rnn import pack_padded_sequence
+
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    encoder, decoder = torch.nn.GRU(s.V, s.H, bidirectional=True), torch.nn.GRU(s.O, DECODER)
+    bridge, readout = torch.nn.Linear(2 * s.H, DECODER), torch.nn.Linear(DECODER, s.O)
+    parameters = [p for m in (encoder, decoder, bridge, readout) for p in m.parameters()]
+    optimiser = torch.optim.Adam(parameters, 1e-3)
+    sources, lengths, targets, target_lengths = (torch.tensor(a) for a in _numbers(s))
+    inputs = torch.zeros_like(targets)
+    inputs[1:] = targets[:-1]
+    mask = torch.arange(len(targets))[:, None] < target_lengths
+
+    def call() -> float:
+        optimiser.zero_grad()
+        x: Any = one_hot(sources, s.V).float()
+        _, ends = encoder(pack_padded_sequence(x, lengths, enforce_sorted=False) if packed else x)
+        first = torch.tanh(bridge(torch.cat([ends[0], ends[1]], dim=-1)))
+        h, _ = decoder(one_hot(inputs, s.O).float(), first[None])
+        value = cross_entropy(readout(h)[mask], targets[mask])
+        value.backward()
+        torch.nn.utils.clip_grad_norm_(parameters, 1.0)
+        optimiser.step()
+        return value.item()
+
+    return call
+
+
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--rounds", type=int, default=ROUNDS)
@@ -127,11 +198,12 @@ def main(arguments: list[str] | None = None) -> None:
     print(f"load average before: {', '.join(f'{load:.2f}' for load in os.getloadavg())}; one thread a side")
     head = f"{'training step':<24}{'T':>4}{'B':>4}{'ours ms':>9}"
     print(f"{head}{'packed ms':>11}{'ratio':>7}{'plain ms':>10}{'ratio':>7}")
-    for s in SHAPES:
+    for s in (*SHAPES, TRANSLATOR):
+        own, theirs = (our_translator, pytorch_translator) if s is TRANSLATOR else (ours, pytorch)
         sides: list[tuple[Callable[..., Call], tuple[Any, ...]]] = [
-            (ours, (s,)),
-            (pytorch, (s, True)),
-            (pytorch, (s, False)),
+            (own, (s,)),
+            (theirs, (s, True)),
+            (theirs, (s, False)),
         ]
         done = compare([Worker(make, *given) for make, given in sides], rounds)
         ms = [seconds * 1e3 for seconds in done.seconds]

@@ -38,7 +38,8 @@ BROKEN = {  # room of companion → its modules whose mutants are made
     "rnn": "cells",
     "bptt": "equations gradients rtrl truncation cliff dynamics initialisation training skip_elman",
     "gates": "cells ablation convert",
-    "applications": "pooling crf network per_word fitting labelling spans words negation writing search translator bleu",
+    "applications": "pooling crf network per_word fitting labelling spans words negation"
+    " writing search translator bleu parallel",
 }
 KINDS = {"gave something wrong": (WRONG,), "could not go on or hung": (ERROR, ENDLESS)}
 CLAIMS = ("AssertionError", "Failed", "NbCellError")  # what a test or a notebook raises whose claim does not hold

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from reprlib import repr as shortened
 
 import numpy as np
 
@@ -53,39 +54,55 @@ def bleu(hypotheses: Sequence[Sentence], references: Sequence[Sentence], longest
     """BLEU of hypotheses against one reference each, both split into words; counts are of the corpus as a whole.
 
     longest  N, of the longest n-grams
-    Raises ValueError for no hypotheses, another number of references, an empty reference, and texts that are not split.
+    Raises ValueError for no hypotheses, another number of references, an empty reference, texts that are not split, and
+    where some words are strings and others numbers: they would never match.
     """
     N = require_size("longest", longest)
-    _require_pairs(hypotheses, references)
+    pairs = _pairs(hypotheses, references)
     matches, totals = np.zeros(N, int), np.zeros(N, int)
-    for hypothesis, reference in zip(hypotheses, references, strict=True):
+    for hypothesis, reference in pairs:
         for n in range(1, N + 1):
             found, there = _ngrams(hypothesis, n), _ngrams(reference, n)
             matches[n - 1] += sum((found & there).values())  # clipped: the smaller of the two counts
             totals[n - 1] += sum(found.values())
-    words = sum(map(len, hypotheses)), sum(map(len, references))
-    return Bleu(tuple(matches.tolist()), tuple(totals.tolist()), words)
+    ours, theirs = (sum(map(len, side)) for side in zip(*pairs, strict=True))
+    return Bleu(tuple(matches.tolist()), tuple(totals.tolist()), (ours, theirs))
 
 
 def exact_match(hypotheses: Sequence[Sentence], references: Sequence[Sentence]) -> float:
     """The share of hypotheses that equal their reference word by word. Raises ValueError as `bleu` does."""
-    _require_pairs(hypotheses, references)
-    return float(np.mean([tuple(h) == tuple(r) for h, r in zip(hypotheses, references, strict=True)]))
+    return float(np.mean([h == r for h, r in _pairs(hypotheses, references)]))
 
 
-def _require_pairs(hypotheses: Sequence[Sentence], references: Sequence[Sentence]) -> None:
-    if isinstance(hypotheses, str) or isinstance(references, str) or not len(hypotheses):
-        raise ValueError(f"hypotheses: expected at least one, and as many references, got {hypotheses!r}")
-    if len(hypotheses) != len(references):
-        raise ValueError(f"references: expected {len(hypotheses)}, one for each hypothesis, got {len(references)}")
-    for name, sentences in (("hypotheses", hypotheses), ("references", references)):
-        for i, sentence in enumerate(sentences):
-            if isinstance(sentence, str | bytes):
-                raise ValueError(f"{name}[{i}]: expected a sequence of words, got one string: {sentence!r}; split it")
-    for i, sentence in enumerate(references):
-        if not len(sentence):
+Words = tuple[str | int, ...]
+
+
+def _pairs(hypotheses: Sequence[Sentence], references: Sequence[Sentence]) -> list[tuple[Words, Words]]:
+    ours, theirs = _split("hypotheses", hypotheses), _split("references", references)
+    if len(ours) != len(theirs):
+        raise ValueError(f"references: expected {len(ours)}, one for each hypothesis, got {len(theirs)}")
+    for i, sentence in enumerate(theirs):
+        if not sentence:
             raise ValueError(f"references[{i}]: expected at least one word, got none")
+    if len({isinstance(word, str) for sentence in ours + theirs for word in sentence}) > 1:
+        raise ValueError("hypotheses: expected words like the references', all strings or all numbers, got both")
+    return list(zip(ours, theirs, strict=True))
 
 
-def _ngrams(sentence: Sentence, n: int) -> Counter[tuple[str | int, ...]]:
-    return Counter(tuple(sentence[i : i + n]) for i in range(len(sentence) - n + 1))
+def _split(name: str, sentences: Sequence[Sentence]) -> list[Words]:
+    if not _is_in_order(sentences) or not len(sentences):
+        raise ValueError(f"{name}: expected at least one sentence, split into words, got {shortened(sentences)}")
+    for i, sentence in enumerate(sentences):
+        if isinstance(sentence, str | bytes):
+            raise ValueError(f"{name}[{i}]: expected a sequence of words, got one string: {sentence!r}; split it")
+        if not _is_in_order(sentence) or not all(isinstance(word, str | int | np.integer) for word in sentence):
+            raise ValueError(f"{name}[{i}]: expected a sequence of words or of numbers, got {shortened(sentence)}")
+    return [tuple(sentence) for sentence in sentences]
+
+
+def _is_in_order(value: object) -> bool:
+    return isinstance(value, Sequence | np.ndarray) and not isinstance(value, str | bytes | np.ma.MaskedArray)
+
+
+def _ngrams(sentence: Words, n: int) -> Counter[Words]:
+    return Counter(sentence[i : i + n] for i in range(len(sentence) - n + 1))

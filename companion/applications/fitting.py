@@ -128,7 +128,7 @@ def descend(
     loss  of weights and of the items of a batch: summed over its answers, their number, and the sum's gradients
     Raises ValueError for no items, and as the loss does.
     """
-    if not training:
+    if not len(training):  # it may be an array
         raise ValueError("training: expected at least one example, got none")
     optimiser = Adam(settings.rate)
     steps = settings.epochs * -(-len(training) // settings.size)

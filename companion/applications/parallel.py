@@ -88,10 +88,10 @@ def dates(number: int, rng: np.random.Generator, languages: Sequence[str] = LANG
     FileNotFoundError, saying what to install, when the package is missing, and ValueError when it writes otherwise.
     """
     require_size("number", number)
-    if not len(languages) or not set(languages) <= set(LANGUAGES):
+    if not isinstance(languages, list | tuple) or not languages or any(name not in LANGUAGES for name in languages):
         raise ValueError(f"languages: expected some of {', '.join(LANGUAGES)}, got {languages!r}")
     formatted = _date_format()
-    first, days = datetime.date(1950, 1, 1), 36_524
+    first, days = datetime.date(1950, 1, 1), 36_525
     parts: tuple[list[Translated], ...] = ([], [], [])
     wanted = (number, TEST, TEST)
     while any(len(part) < most for part, most in zip(parts, wanted, strict=True)):
@@ -121,12 +121,13 @@ LONGEST = 12  # tokens of a sentence of the menus
 
 
 def menus() -> Split[Translated]:
-    """What JupyterLab says in English and in French: menus, buttons, questions of up to 12 tokens, in small letters.
+    """What JupyterLab says in English and in French: menus, buttons, questions of 2 to 12 tokens, in small letters.
 
     The French is by the volunteers of the language pack (package jupyterlab-language-pack-fr-FR, BSD-3-Clause). Of
-    sentences with the same English the first is kept; those with a place for a name, such as %1, are left out. Split by
-    the SHA-256 hash of the English modulo 10: 8 is development text, 9 test text. Raises FileNotFoundError, saying what
-    to install, when the package is missing, and ValueError when its text was altered.
+    sentences with the same English the first is kept; those with a place for a name, such as %1, are left out, and
+    those that are the same in French. Split by the SHA-256 hash of the English modulo 10: 8 is development text, 9 test
+    text. Raises FileNotFoundError, saying what to install, when the package is missing, and ValueError when its text
+    was altered.
     """
     path = data_path(
         "jupyterlab-language-pack-fr-FR", "jupyterlab_language_pack_fr_FR/locale/fr_FR/LC_MESSAGES/jupyterlab.mo"
@@ -170,11 +171,10 @@ class Bilingual:
 def bilingual(training: Sequence[Translated], least: int = 1) -> Bilingual:
     """The vocabularies of what these pairs hold at least so often; all else is `<UNK>`. ValueError for no pairs."""
     require_size("least", least)
-    if not training:
+    sides = [(pair.source, pair.target) for pair in training]
+    if not sides:
         raise ValueError("training: expected at least one pair, got none")
-    counts = (
-        Counter(chain.from_iterable(side)) for side in zip(*((p.source, p.target) for p in training), strict=True)
-    )
+    counts = (Counter(chain.from_iterable(side)) for side in zip(*sides, strict=True))
     return Bilingual(*(Vocabulary((EOS, UNK, *sorted(t for t, n in c.items() if n >= least))) for c in counts))
 
 

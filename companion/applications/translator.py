@@ -29,7 +29,15 @@ from companion.core.layers import (
     stack_shapes,
 )
 from companion.core.networks import initial_weights, input_size, loss_and_gradients, output_size
-from companion.core.validation import Array, require_array, require_lengths, require_names, require_tokens
+from companion.core.validation import (
+    Array,
+    as_array,
+    require_array,
+    require_names,
+    require_shape,
+    require_size,
+    require_tokens,
+)
 from companion.rnn.language_model import RecurrentLanguageModel, State, shapes, shifted, side_by_side
 from companion.rnn.ngrams import require_text
 
@@ -44,10 +52,17 @@ class Translator:
 
     encoder  the lowest first: cells, or pairs of cells that read both ways; the lowest reads V_s different tokens
     decoder  a cell over V_t tokens, which it reads and writes
+    Raises ValueError where these are no list and no single cell.
     """
 
     encoder: list[Layer]
     decoder: Cell
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.encoder, list):
+            raise ValueError(f"encoder: expected a list of layers such as [cell], got {self.encoder!r}")
+        if isinstance(self.decoder, list | tuple):
+            raise ValueError(f"decoder: expected one cell, got {self.decoder!r}")
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Names and shapes of all weights: encoder.1.W_xh …, W_eh, b_eh of the bridge, decoder.W_xh …, decoder.W_hy.
@@ -84,14 +99,14 @@ def encode(translator: Translator, weights: Arrays, sources: Array, lengths: Arr
     """
     wanted = translator.shapes()
     require_names("weights", weights, list(wanted))
-    w = {name: require_array(name, weights[name], shape) for name, shape in wanted.items()}
-    sources = require_tokens("sources", sources, ("S", "B"), input_size(translator.encoder))
-    lengths = require_lengths(lengths, sources)
-    if lengths.min() < 1:
-        raise ValueError(f"lengths: expected at least one token in each source, got {lengths.min()}")
-    _, tapes = forward_stack(translator.encoder, by_layer(translator.encoder, _own(w, ENCODER)), sources, None, lengths)
+    weights = {name: require_array(name, weights[name], shape) for name, shape in wanted.items()}
+    V_s = input_size(translator.encoder)
+    sources, lengths = _filled_up("sources", sources, ("S", "B"), V_s, "lengths", lengths)
+    per_layer = by_layer(translator.encoder, _own(weights, ENCODER))
+    _, tapes = forward_stack(translator.encoder, per_layer, sources, None, lengths)
     e = last_states(tapes[-1])
-    return Encoding(e, {s: np.tanh(e @ w[f"W_e{s}"].T + w[f"b_e{s}"]) for s in translator.decoder.state}, tapes)
+    state = {s: np.tanh(e @ weights[f"W_e{s}"].T + weights[f"b_e{s}"]) for s in translator.decoder.state}
+    return Encoding(e, state, tapes)
 
 
 def loss_of_batch(
@@ -99,16 +114,14 @@ def loss_of_batch(
 ) -> tuple[float, dict[str, Array]]:
     """−log p of the targets given their sources, in nats, summed over all tokens, and the gradient of every weight.
 
-    targets         tokens (T, B), the last of each `<EOS>`; the decoder reads them one step later (teacher forcing)
+    targets         tokens (T, B), the last of each `<EOS>`; the decoder reads them one step later (teacher forcing);
+                    what stands beyond a sequence's length is not looked at
     target_lengths  tokens of each, (B,), from 1 to T. The rest as for `encode`.
     Raises ValueError as `encode` does, and for another number of targets than of sources.
     """
     encoding = encode(translator, weights, sources, lengths)
     V, B = translator.decoder.sizes["x"], len(encoding.e)
-    targets = require_tokens("targets", targets, ("T", B), V)
-    target_lengths = require_lengths(target_lengths, targets)
-    if target_lengths.min() < 1:
-        raise ValueError(f"target_lengths: expected at least one token in each target, got {target_lengths.min()}")
+    targets, target_lengths = _filled_up("targets", targets, ("T", B), V, "target_lengths", target_lengths)
     loss, of_decoder, _ = loss_and_gradients(
         translator.decoder, _own(weights, DECODER), shifted(targets), targets, encoding.state, lengths=target_lengths
     )
@@ -138,6 +151,7 @@ def translate(
 ) -> list[Array]:
     """What the decoder writes for each source, greedily, `size` at a time: (T,) up to `<EOS>` or to `most` tokens."""
     writer, found = decoder_of(translator, weights), list[Array]()
+    size = require_size("size", size)
     for first in range(0, len(sources), size):
         found += greedy(writer, first_state(translator, weights, sources[first : first + size]), most)
     return found
@@ -164,6 +178,19 @@ def fit(
         return total, int(targets[1].sum()), gradients
 
     return descend(first_weights(translator, rng, dtype), training, settings, rng, loss)
+
+
+def _filled_up(
+    name: str, tokens: object, shape: tuple[int | str, ...], V: int, of_lengths: str, lengths: object
+) -> tuple[Array, Array]:
+    """Tokens with 0 beyond each length, and the lengths; ValueError for those that are not from 1 to all steps."""
+    tokens, n = as_array(name, tokens), as_array(of_lengths, lengths)
+    require_shape(name, tokens, shape)
+    require_shape(of_lengths, n, tokens.shape[1:])
+    if n.dtype.kind not in "iu" or n.min() < 1 or n.max() > len(tokens):
+        raise ValueError(f"{of_lengths}: expected whole numbers from 1 to {len(tokens)}, got {n}")
+    within = np.arange(len(tokens))[:, None] < n
+    return require_tokens(name, np.where(within, tokens, np.zeros((), tokens.dtype)), shape, V), n
 
 
 def _under(prefix: str, named: Mapping[str, Value]) -> dict[str, Value]:

@@ -1,91 +1,221 @@
-"""BLEU: by hand, and equal to sacreBLEU's wherever that is defined."""
+"""BLEU is sacreBLEU's, wherever both are defined; and it is the counts of its definition, written out."""
 
 import numpy as np
 import pytest
 import sacrebleu
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from companion.applications.bleu import bleu, exact_match
+from companion.applications.bleu import Bleu, bleu, exact_match
 
-words = st.lists(st.sampled_from("a b c".split()), min_size=1, max_size=9)
-corpora = st.lists(st.tuples(words, words), min_size=1, max_size=4)
+words = st.sampled_from("the cat sat on a mat".split())
+texts = st.lists(
+    st.tuples(st.lists(words, max_size=9), st.lists(words, min_size=1, max_size=9)), min_size=1, max_size=6
+).map(lambda pairs: tuple(map(list, zip(*pairs, strict=True))))
+alike = st.lists(
+    st.tuples(st.lists(words, min_size=5, max_size=9), st.integers(0, 3), st.integers(0, 2)), min_size=1, max_size=4
+).map(lambda drawn: ([s[: len(s) - cut] + s[:more] for s, cut, more in drawn], [s for s, *_ in drawn]))  # fmt: skip
 
 
-def theirs(hypotheses, references):
-    joined = [[" ".join(words) for words in side] for side in (hypotheses, references)]
-    return sacrebleu.corpus_bleu(joined[0], [joined[1]], tokenize="none", smooth_method="none", force=True)
+def theirs(hypotheses, references, longest=4):
+    if longest == 4:
+        return sacrebleu.corpus_bleu(
+            [" ".join(h) for h in hypotheses],
+            [[" ".join(r) for r in references]],
+            tokenize="none",
+            smooth_method="none",
+            force=True,
+        )
+    metric = sacrebleu.BLEU(tokenize="none", smooth_method="none", force=True, max_ngram_order=longest)
+    return metric.corpus_score([" ".join(h) for h in hypotheses], [[" ".join(r) for r in references]])
+
+
+def require_equal(found, expected):
+    np.testing.assert_allclose(100 * found.score, expected.score, rtol=1e-12, atol=1e-12)
+    assert list(found.matches) == expected.counts and list(found.totals) == expected.totals
+    assert found.words == (expected.sys_len, expected.ref_len)
+    np.testing.assert_allclose(100 * np.array(found.precisions), expected.precisions, rtol=1e-12)
+    np.testing.assert_allclose(found.brevity, expected.bp, rtol=1e-12)
 
 
 @settings(max_examples=150)
-@given(pairs=corpora)
-def test_it_is_sacrebleus(pairs):
-    hypotheses, references = zip(*pairs, strict=True)
-    ours, other = bleu(hypotheses, references), theirs(hypotheses, references)
-    assert list(ours.matches) == other.counts and list(ours.totals) == other.totals
-    assert ours.words == (other.sys_len, other.ref_len)
-    assert 100 * ours.score == pytest.approx(other.score, abs=1e-9)
-    assert ours.brevity == pytest.approx(other.bp, abs=1e-12)
+@given(text=texts | alike)
+@example(text=([["a"] * 4], [["a"] * 4]))
+@example(text=([[], []], [["a"], ["b"]]))
+@example(text=([[], "the cat sat on a mat".split()], ["a".split(), "the cat sat on a mat".split()]))
+def test_all_of_it_equals_sacrebleu(text):
+    require_equal(bleu(*text), theirs(*text))
 
 
-def test_by_hand():
-    one = bleu(["the cat the cat on the mat".split()], ["the cat sat on the mat".split()], 3)
-    assert one.matches == (5, 3, 1) and one.totals == (7, 6, 5) and one.words == (7, 6)
-    assert one.precisions == (5 / 7, 3 / 6, 1 / 5) and one.brevity == 1
-    assert one.score == pytest.approx((5 / 7 * 3 / 6 * 1 / 5) ** (1 / 3), abs=1e-15)
+@settings(max_examples=50)
+@given(text=texts | alike, longest=st.integers(1, 6))
+def test_with_other_longest_ngrams_too(text, longest):
+    require_equal(bleu(*text, longest), theirs(*text, longest))
 
 
-def test_counts_are_of_the_corpus_and_not_means_of_sentences():
-    hypotheses, references = ["a b c d".split(), "a x c d e f".split()], ["a b c d".split(), "a b c d e f".split()]
-    both = bleu(hypotheses, references)
-    assert both.matches == (4 + 5, 3 + 3, 2 + 2, 1 + 1) and both.totals == (10, 8, 6, 4)
-    mean = np.mean([bleu([h], [r]).score for h, r in zip(hypotheses, references, strict=True)])
-    assert abs(both.score - mean) > 0.01
+def counted(sentence, gram):
+    """At how many places a gram stands."""
+    return sum(tuple(sentence[i : i + len(gram)]) == gram for i in range(len(sentence)))
 
 
-def test_short_translations_pay_for_their_brevity():
-    half = bleu(["a b c d".split()], ["a b c d e f g h".split()])
-    assert half.precisions == (1, 1, 1, 1)
-    assert half.brevity == half.score == pytest.approx(np.exp(1 - 8 / 4), abs=1e-15)
-    assert bleu([["a"] * 9], [["a"] * 9]).brevity == 1
-    assert bleu([["a"] * 9], [["a"] * 5]).brevity == 1
+@settings(max_examples=50)
+@given(text=texts | alike, longest=st.integers(1, 3))
+def test_matches_are_counted_as_they_are_defined(text, longest):
+    hypotheses, references = text
+    found = bleu(hypotheses, references, longest)
+    for n in range(1, longest + 1):
+        matches = total = 0
+        for h, r in zip(hypotheses, references, strict=True):
+            grams = [tuple(h[i : i + n]) for i in range(len(h)) if i + n <= len(h)]
+            total += len(grams)
+            matches += sum(min(grams.count(gram), counted(r, gram)) for gram in set(grams))
+        assert (found.matches[n - 1], found.totals[n - 1]) == (matches, total)
+    product = np.prod([m / t if t else 0 for m, t in zip(found.matches, found.totals, strict=True)])
+    assert found.score == pytest.approx(found.brevity * product ** (1 / longest), rel=1e-12)
 
 
-def test_nothing_in_common_and_nothing_written_are_worth_nothing():
-    assert bleu([["x"] * 5], [["a"] * 5]).score == 0
-    empty = bleu([[]], [["a"]])
-    assert empty.score == empty.brevity == 0 and empty.precisions == (0, 0, 0, 0) and empty.words == (0, 1)
-    assert bleu([["a", "b", "c"]], [["a", "b", "c"]]).score == 0  # no 4-gram at all
-    assert bleu([["a", "b", "c"]], [["a", "b", "c"]], 3).score == 1
+@settings(max_examples=50)
+@given(text=alike)
+def test_it_is_1_for_what_is_equal(text):
+    hypotheses, references = text
+    assert bleu(references, references).score == exact_match(references, references) == 1
+    if hypotheses != references:
+        assert exact_match(hypotheses, references) < 1
+    assert 0 <= bleu(hypotheses, references).score <= 1
 
 
-def test_numbers_are_words_too():
-    assert bleu([np.array([1, 2, 3, 4])], [(1, 2, 3, 4)]).score == 1
-    assert exact_match([np.array([1, 2]), [3]], [[1, 2], (4,)]) == 0.5
+@settings(max_examples=50)
+@given(text=alike, seed=st.integers(0, 99))
+def test_the_order_of_sentences_does_not_matter_nor_does_what_words_are(text, seed):
+    """Strings, their numbers in any width, tuples: words are compared, nothing else is done with them."""
+    hypotheses, references = text
+    expected = bleu(hypotheses, references)
+    order = np.random.default_rng(seed).permutation(len(hypotheses))
+    assert bleu([hypotheses[i] for i in order], [references[i] for i in order]) == expected
+    number = {word: n for n, word in enumerate("the cat sat on a mat".split())}
+    ours = [np.array([number[word] for word in h], np.int8) for h in hypotheses]
+    same = [tuple(number[word] for word in r) for r in references]
+    assert bleu(ours, same) == expected
+    assert exact_match(ours, same) == exact_match(hypotheses, references)
+    shouted = [[word.upper() for word in h] for h in hypotheses]
+    assert bleu(shouted, references).matches == (0, 0, 0, 0)
 
 
-def test_an_exact_match_is_exact():
-    assert exact_match([["a", "b"], ["a"], [], ["b", "a"]], [["a", "b"], ["a", "b"], ["a"], ["a", "b"]]) == 0.25
+def test_a_word_repeated_is_counted_as_often_as_the_reference_has_it():
+    """The example of Papineni et al. (2002): the the the … against the cat is on the mat has p_1 = 2/7."""
+    found = bleu(["the the the the the the the".split()], ["the cat is on the mat".split()])
+    assert found.matches == (2, 0, 0, 0) and found.totals == (7, 6, 5, 4)
+    assert found.precisions == (2 / 7, 0, 0, 0)
+    assert found.score == 0
+
+
+def test_counts_are_of_the_corpus_not_a_mean_of_sentences():
+    hypotheses = ["a b c d e".split(), "a b x".split()]
+    references = ["a b c d e".split(), "a b y".split()]
+    found = bleu(hypotheses, references)
+    assert found.matches == (7, 5, 3, 2) and found.totals == (8, 6, 4, 2)
+    assert found.score == pytest.approx((7 / 8 * 5 / 6 * 3 / 4) ** (1 / 4))
+    assert exact_match(hypotheses, references) == 0.5
+
+
+def test_words_of_another_sentence_do_not_count():
+    assert bleu(["a b".split(), "c d".split()], ["c d".split(), "a b".split()], 1).score == 0
+
+
+def test_brevity():
+    """1 for more words than the references, and for as many; exp(1 − r/c) for fewer; 0 for none."""
+    reference = ["a b c d e f".split()]
+    for words, expected in (
+        ("a b c d e f g", 1),
+        ("a b c d e f", 1),
+        ("a b c", np.exp(-1)),
+        ("a", np.exp(-5)),
+        ("", 0),
+    ):
+        assert bleu([words.split()], reference).brevity == pytest.approx(expected)
+    assert bleu(["a b c d e".split()], reference).score == pytest.approx(np.exp(-1 / 5))
+    long_and_short = bleu([["a"] * 5, ["b"]], [["a"] * 3, ["b"] * 3])  # of the corpus: one is too long, one too short
+    assert long_and_short.brevity == 1 and long_and_short.words == (6, 6)
+
+
+@pytest.mark.parametrize("n", [1, 2, 3])
+def test_a_corpus_of_short_sentences_has_a_bleu_of_0_even_if_all_are_right(n):
+    """As sacreBLEU says: there is no 4-gram to be right. A smaller `longest` is defined."""
+    short = [[*"abc"[:n]]] * 5
+    assert bleu(short, short).score == theirs(short, short).score == 0
+    assert bleu(short, short).precisions == (*n * (1.0,), *(4 - n) * (0.0,))
+    assert bleu(short, short, n).score == exact_match(short, short) == 1
+
+
+def test_nothing_written_is_a_bleu_of_0():
+    empty = bleu([[], []], [["a"], ["b", "c"]])
+    assert empty == Bleu((0, 0, 0, 0), (0, 0, 0, 0), (0, 3))
+    assert empty.score == empty.brevity == 0 and empty.precisions == (0, 0, 0, 0)
+    assert exact_match([[], []], [["a"], ["b", "c"]]) == 0
+
+
+def test_smoothing_is_what_sacrebleu_does_unless_told_otherwise():
+    """The known difference: by default a precision of 0 counts there as half a gram, the next as a quarter."""
+    hypotheses, references = ["a b c x d e".split()], ["a b c y d e".split()]
+    assert bleu(hypotheses, references).score == 0
+    default = sacrebleu.corpus_bleu([" ".join(hypotheses[0])], [[" ".join(references[0])]], tokenize="none")
+    assert default.score > 30
+
+
+def test_exact_match_is_a_share():
+    """Near misses count for nothing: other order, a word more, other letters."""
+    references = ["a b".split()] * 5
+    hypotheses = [h.split() for h in ("a b", "b a", "a b b", "A b", "a")]
+    assert exact_match(hypotheses, references) == 0.2
+    assert type(exact_match(hypotheses, references)) is float
+
+
+def test_scores_are_pythons_numbers():
+    found = bleu([np.array([1, 2, 3, 4])], [np.array([1, 2, 3, 4, 5])])
+    assert {type(n) for n in (*found.matches, *found.totals, *found.words)} == {int}
+    assert {type(n) for n in (*found.precisions, found.brevity, found.score)} == {float}
+
+
+A = [["a", "b"]]
 
 
 @pytest.mark.parametrize("measure", [bleu, exact_match])
 @pytest.mark.parametrize(
     ("hypotheses", "references", "message"),
     [
-        ([], [], "hypotheses: expected at least one, and as many references, got"),
-        ("a b", ["a"], "hypotheses: expected at least one"),
-        ([["a"]], "a", "hypotheses: expected at least one"),
-        ([["a"]], [["a"], ["b"]], "references: expected 1, one for each hypothesis, got 2"),
-        (["a b"], [["a", "b"]], r"hypotheses\[0\]: expected a sequence of words, got one string: 'a b'; split it"),
-        ([["a"], ["b"]], [["a"], "b"], r"references\[1\]: expected a sequence of words, got one string"),
-        ([["a"], ["b"]], [["a"], []], r"references\[1\]: expected at least one word, got none"),
+        ([], [], r"^hypotheses: expected at least one sentence, split into words, got \[\]"),
+        ("a b", A, "^hypotheses: expected at least one sentence, split into words, got 'a b'"),
+        (A, "a", "^references: expected at least one sentence, split into words, got 'a'"),
+        (iter(A), A, "^hypotheses: expected at least one sentence, split into words, got <list_it"),
+        (None, A, "^hypotheses: expected at least one sentence, split into words, got None"),
+        ({"a"}, A, "^hypotheses: expected at least one sentence, split into words, got {'a'}"),
+        (A, [], "^references: expected at least one sentence"),
+        (A * 2, A, "^references: expected 2, one for each hypothesis, got 1"),
+        (A, A * 3, "^references: expected 1, one for each hypothesis, got 3"),
+        (["a b"], A, r"^hypotheses\[0\]: expected a sequence of words, got one string: 'a b'; split it"),
+        (A, ["a b"], r"^references\[0\]: expected a sequence of words, got one string: 'a b'; split it"),
+        (A, [b"a b"], r"^references\[0\]: expected a sequence of words, got one string: b'a b'; split it"),
+        (np.array(["a b"]), A, r"^hypotheses\[0\]: expected a sequence of words, got one string"),
+        (A * 2, [*A, []], r"^references\[1\]: expected at least one word, got none"),
+        (A, [A], r"^references\[0\]: expected a sequence of words or of numbers, got \[\['a', 'b'\]\]"),
+        ([*A, {"a", "b"}], A * 2, r"^hypotheses\[1\]: expected a sequence of words or of numbers, got {"),
+        ([iter("ab")], A, r"^hypotheses\[0\]: expected a sequence of words or of numbers, got <str"),
+        ([None], A, r"^hypotheses\[0\]: expected a sequence of words or of numbers, got None"),
+        (np.ma.array([[1, 2]]), A, r"^hypotheses: expected at least one sentence, split into words, got masked"),
+        ([np.ma.array([1, 2])], A, r"^hypotheses\[0\]: expected a sequence of words or of numbers, got masked"),
+        ([[1.0]], [[1]], r"^hypotheses\[0\]: expected a sequence of words or of numbers, got \[1.0\]"),
+        ([[b"a"]], [["a"]], r"^hypotheses\[0\]: expected a sequence of words or of numbers, got \[b'a'\]"),
+        ([[1, 2]], A, "^hypotheses: expected words like the references', all strings or all numbers, got both"),
+        ([["a", 1]], A, "^hypotheses: expected words like the references', all strings or all numbers, got both"),
     ],
 )
-def test_what_cannot_be_compared_is_refused(measure, hypotheses, references, message):
+def test_what_are_no_pairs_of_sentences_is_refused(measure, hypotheses, references, message):
     with pytest.raises(ValueError, match=message):
         measure(hypotheses, references)
 
 
-def test_there_are_no_0_grams():
-    with pytest.raises(ValueError, match="longest: expected"):
-        bleu([["a"]], [["a"]], 0)
+@pytest.mark.parametrize("longest", [0, -1, 4.0, "4", True, None])
+def test_the_longest_ngrams_have_a_whole_number_of_words(longest):
+    with pytest.raises(ValueError, match="^longest: expected a whole number of at least 1, got"):
+        bleu(A, A, longest)
+    assert bleu(A, A, np.int8(2)).score == 1

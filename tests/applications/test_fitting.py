@@ -6,7 +6,17 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from companion import GRU, LSTM
-from companion.applications.fitting import UNKNOWN, Example, Settings, answers, batch, examples, fit
+from companion.applications.fitting import (
+    UNKNOWN,
+    Descent,
+    Example,
+    Settings,
+    answers,
+    batch,
+    descend,
+    examples,
+    fit,
+)
 from companion.applications.network import (
     Chain,
     EachWord,
@@ -90,6 +100,152 @@ def test_a_fit_is_so_many_steps_of_adam_whose_rate_falls_to_0(head, dtype, chose
             np.testing.assert_array_equal(epoch.weights[name], w, err_msg=name)
             assert epoch.weights[name].dtype == dtype
     assert len(epochs) == 2
+
+
+# --- the descent of whatever has a loss -------------------------------------------------------------------------------
+
+
+def distances(weights, chosen):
+    """Half the squared distance of w to each item, summed; an item counts as one answer, and b has no part in it."""
+    w = weights["w"]
+    total = sum(0.5 * float(np.sum((w - item) ** 2)) for item in chosen)
+    return total, len(chosen), {"b": np.zeros_like(weights["b"]), "w": sum(w - item for item in chosen)}
+
+
+ITEMS = [np.array([n, -1.0, n % 3]) for n in range(7)]
+START = {"w": np.zeros(3), "b": np.ones((1, 2))}
+
+
+@settings(max_examples=25)
+@given(number=st.integers(1, 7), size=st.integers(1, 9), epochs=st.integers(1, 3), seed=seeds)
+@example(number=7, size=3, epochs=2, seed=0)
+@example(number=6, size=3, epochs=1, seed=0)
+def test_a_pass_of_a_descent_is_one_step_a_batch_over_all_items_in_random_order(number, size, epochs, seed):
+    met = []
+
+    def loss(weights, chosen):
+        met.append([int(item[0]) for item in chosen])
+        return distances(weights, chosen)
+
+    found = list(descend(START, ITEMS[:number], Descent(epochs, 0.1, size), np.random.default_rng(seed), loss))
+    assert [epoch.number for epoch in found] == list(range(1, epochs + 1))
+    own, batches = np.random.default_rng(seed), -(-number // size)
+    for k in range(epochs):
+        order = own.permutation(number).tolist()
+        assert met[k * batches : (k + 1) * batches] == [order[i : i + size] for i in range(0, number, size)]
+    assert len(met) == epochs * batches
+
+
+def test_a_descent_counts_answers_and_not_items():
+    """Items of one, two, … answers: loss and gradients are a mean over these; a longest gradient is cut."""
+
+    def loss(weights, chosen):
+        w, answers = weights["w"], sum(chosen)
+        return answers * float(w[0]), answers, {"w": answers * np.array([3.0])}
+
+    (epoch,) = descend({"w": np.array([2.0])}, [1, 2, 3], Descent(1, 0.1, 3), np.random.default_rng(0), loss)
+    assert epoch.loss == 2.0  # before the one step
+    for clip in (1.0, 0.5, 10.0):
+        seen = []
+
+        def stepped(weights, chosen, seen=seen):
+            seen.append(weights["w"].copy())
+            return loss(weights, chosen)
+
+        found = list(descend({"w": np.array([2.0])}, [4], Descent(2, 0.1, 1, clip), np.random.default_rng(0), stepped))
+        gradient = clip_by_norm({"w": np.array([3.0])}, clip)
+        weights, adam = {"w": np.array([2.0])}, Adam(0.1)
+        for epoch, rate in zip(found, (0.1, 0.05), strict=True):
+            weights, adam = Adam(rate, steps=adam.steps, m=adam.m, v=adam.v).step(weights, gradient)
+            np.testing.assert_array_equal(epoch.weights["w"], weights["w"])
+        assert seen[0] == 2.0 and adam.m["w"] == pytest.approx(0.19 * min(3.0, clip))
+
+
+def test_a_mean_loss_is_over_all_batches_of_a_pass():
+    """Batches of 3 and 1 items, whose losses do not depend on the weights."""
+
+    def loss(weights, chosen):
+        return float(sum(chosen)), len(chosen), {"w": np.zeros(1)}
+
+    epochs = list(descend({"w": np.zeros(1)}, [1, 2, 3, 6], Descent(2, 0.1, 3), np.random.default_rng(0), loss))
+    assert [epoch.loss for epoch in epochs] == [3.0, 3.0]
+    assert all(epoch.weights["w"] == 0 for epoch in epochs)
+
+
+def test_a_descent_finds_the_mean():
+    found = list(descend(START, ITEMS, Descent(400, 0.1, 7), np.random.default_rng(0), distances))[-1]
+    np.testing.assert_allclose(found.weights["w"], np.mean(ITEMS, axis=0), atol=1e-2)
+    np.testing.assert_array_equal(found.weights["b"], np.ones((1, 2)))
+    np.testing.assert_array_equal(START["w"], np.zeros(3))  # weights that were handed in stay as they are
+
+
+def test_items_may_be_the_rows_of_an_array():
+    rows, apart = (
+        list(descend(START, items, Descent(2, 0.1, 3), np.random.default_rng(0), distances))[-1]
+        for items in (np.array(ITEMS), ITEMS)
+    )
+    assert rows.loss == apart.loss
+    np.testing.assert_array_equal(rows.weights["w"], apart.weights["w"])
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_descent_keeps_the_dtype_of_the_weights(dtype):
+    start = {name: w.astype(dtype) for name, w in START.items()}
+    items = [item.astype(dtype) for item in ITEMS]
+    for epoch in descend(start, items, Descent(2, 0.1, 3), np.random.default_rng(0), distances):
+        assert {w.dtype for w in epoch.weights.values()} == {np.dtype(dtype)} and type(epoch.loss) is float
+
+
+def test_a_descent_goes_on_only_as_far_as_it_is_asked_to():
+    calls = []
+
+    def loss(weights, chosen):
+        calls.append(len(chosen))
+        return distances(weights, chosen)
+
+    epochs = descend(START, ITEMS, Descent(100, 0.1), np.random.default_rng(0), loss)
+    assert calls == []
+    next(epochs)
+    assert calls == [7]
+
+
+@pytest.mark.parametrize("settings_of", [Descent, Settings])
+def test_a_descent_has_32_items_to_a_batch_and_gradients_of_length_1_unless_told_otherwise(settings_of):
+    assert (settings_of(1, 0.1).size, settings_of(1, 0.1).clip) == (32, 1.0)
+    kept = settings_of(np.int8(100), np.float32(0.5), np.uint8(200), np.float16(2))
+    assert (kept.epochs, kept.rate, kept.size, kept.clip) == (100, 0.5, 200, 2.0)
+    assert [type(value) for value in (kept.epochs, kept.rate, kept.size, kept.clip)] == [int, float, int, float]
+
+
+@pytest.mark.parametrize("settings_of", [Descent, Settings])
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((0, 0.1), "^epochs: expected a whole number of at least 1, got 0"),
+        ((1.0, 0.1), "^epochs: expected a whole number of at least 1, got 1.0"),
+        ((True, 0.1), "^epochs: expected a whole number of at least 1, got True"),
+        ((1, 0), "^rate: expected a positive number, got 0"),
+        ((1, np.inf), "^rate: expected a finite number, got inf"),
+        ((1, "0.1"), "^rate: expected a positive number, got '0.1'"),
+        ((1, 0.1, 0), "^size: expected a whole number of at least 1, got 0"),
+        ((1, 0.1, 2.5), "^size: expected a whole number of at least 1, got 2.5"),
+        ((1, 0.1, 3, -1), "^clip: expected a positive number, got -1"),
+        ((1, 0.1, 3, np.nan), "^clip: expected a positive number, got nan"),
+        ((1, 0.1, 3, np.inf), "^clip: expected a finite number, got inf"),
+    ],
+)
+def test_a_descent_that_is_none_is_refused(settings_of, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        settings_of(*arguments)
+
+
+@pytest.mark.parametrize("nothing", [[], (), np.zeros((0, 3))])
+def test_a_descent_over_nothing_is_refused(nothing):
+    with pytest.raises(ValueError, match="^training: expected at least one example, got none"):
+        next(descend(START, nothing, Descent(1, 0.1), np.random.default_rng(0), distances))
+
+
+# --- the fit of a network ---------------------------------------------------------------------------------------------
 
 
 @every_head

@@ -22,13 +22,17 @@ GROUPS = {
     ),
     "grader": ("grade/test_grade_autograder.py", "grade/test_grade_class.py", "grade/test_grade_hostile.py"),
 }
+# Its tests of one exercise share the rubrics, which take longer to prepare than to use.
+BY_EXERCISE = "exercises/test_catalogue.py"
 
 
 class Grouped(LoadScopeScheduling):
     """Every test by itself, but for those of GROUPS. (The mark xdist_group has no effect with pytest 9.2.)"""
 
     def _split_scope(self, nodeid: str) -> str:
-        file = nodeid.split("::")[0]
+        file, _, test = nodeid.partition("::")
+        if file.endswith(BY_EXERCISE) and "[" in test:  # test_name[exercise: question], or [exercise]
+            return test.partition("[")[2].rstrip("]").partition(":")[0]
         return next((name for name, files in GROUPS.items() if file.endswith(files)), nodeid)
 
 

@@ -14,8 +14,17 @@ def test_the_tests_of_a_group_go_to_one_worker_and_others_wherever_there_is_room
     assert scope(None, "tests/test_cells.py::test_a") != scope(None, "tests/test_cells.py::test_b")
 
 
+def test_the_tests_of_an_exercise_go_to_one_worker():
+    scope = conftest.Grouped._split_scope
+    file = f"tests/{conftest.BY_EXERCISE}"
+    ids = [f"{file}::test_a[gru: z, option 1]", f"{file}::test_b[gru: class 2027]", f"{file}::test_c[gru]"]
+    assert {scope(None, i) for i in ids} == {"gru"}
+    assert scope(None, f"{file}::test_a[lstm: z, option 1]") == "lstm"
+    assert scope(None, f"{file}::test_d") != scope(None, f"{file}::test_e")
+
+
 def test_every_file_of_a_group_exists(request):
-    for file in [file for files in conftest.GROUPS.values() for file in files]:
+    for file in [conftest.BY_EXERCISE, *(file for files in conftest.GROUPS.values() for file in files)]:
         assert (request.config.rootpath / "tests" / file).is_file(), file
 
 

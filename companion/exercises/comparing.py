@@ -212,9 +212,13 @@ def described(value: Any) -> str:
 
 def differences(value: Any, right: Any, tolerance: float, returns: Sequence[str] = ()) -> list[Difference]:
     """The first difference of each part that differs; both values have one form (see :func:`fitted`)."""
+    return list(_differing(value, right, tolerance, returns))
+
+
+def _differing(value: Any, right: Any, tolerance: float, returns: Sequence[str]) -> Iterator[Difference]:
     yours, rights = parts(value, returns), parts(right, returns)
     found = (difference(name, yours.get(name), rights[name], tolerance) for name in rights)
-    return [item for item in found if item is not None]
+    return (item for item in found if item is not None)
 
 
 def difference(name: str, yours: Any, right: Any, tolerance: float) -> Difference | None:
@@ -242,10 +246,11 @@ def close(yours: np.ndarray, right: np.ndarray, tolerance: float) -> np.ndarray:
         return np.asarray(yours == right)
     if yours.dtype in (np.float32, np.float16):
         tolerance = max(tolerance, FLOAT32)
-    finite = np.abs(right[np.isfinite(right)].astype(complex))
+    wide = complex if "c" in kinds else float
+    finite = np.abs(right[np.isfinite(right)].astype(wide))
     scale = max(1.0, float(finite.max())) if finite.size else 1.0
     with np.errstate(all="ignore"):
-        near = np.abs(yours.astype(complex) - right.astype(complex)) <= tolerance * scale
+        near = np.abs(yours.astype(wide) - right.astype(wide)) <= tolerance * scale
     return np.asarray(near | (yours == right) | (np.isnan(yours) & np.isnan(right)))
 
 
@@ -269,4 +274,4 @@ def entry(value: Any, digits: int = DIGITS) -> str:
 def same(value: Any, right: Any, tolerance: float, returns: Sequence[str] = ()) -> bool:
     """Whether two values have one form and agree in every part."""
     brought, misfits = fitted(value, right, returns)
-    return all(misfit.only_kind for misfit in misfits) and not differences(brought, right, tolerance, returns)
+    return all(misfit.only_kind for misfit in misfits) and not any(_differing(brought, right, tolerance, returns))

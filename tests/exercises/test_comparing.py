@@ -275,3 +275,6 @@ def test_close_works_entry_by_entry():
     found = close(np.array([1.0, 2.0, np.nan]), np.array([1.0, 3.0, np.nan]), TOLERANCE)
     assert found.tolist() == [True, False, True]
     assert close(np.array(["a", "b"]), np.array(["a", "c"]), TOLERANCE).tolist() == [True, False]
+    turned = np.array([1.0 + 2j, 1.0 - 2j])
+    assert close(turned, turned.conj(), TOLERANCE).tolist() == [False, False]
+    assert close(turned.real, turned, TOLERANCE).tolist() == [False, False]

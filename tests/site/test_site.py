@@ -10,7 +10,7 @@ import io
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import unquote, urljoin
+from urllib.parse import unquote, urljoin, urlsplit
 
 import axe_playwright_python
 import bs4
@@ -127,8 +127,8 @@ def look_at(page, site: str, path: str) -> Seen:
     def weigh(response):
         if response.status >= 400:
             seen.failed.append(f"{response.status} {response.url}")
-        elif response.url.startswith("http"):
-            seen.weights[response.url] = int(response.headers["content-length"])
+        elif response.url.startswith(site):  # the file's own size: what the tab has from another page sends no body
+            seen.weights[response.url] = (SITE / unquote(urlsplit(response.url).path)[1:]).stat().st_size
 
     listeners = {
         "request": lambda request: seen.requests.append(request.url),

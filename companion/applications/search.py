@@ -8,12 +8,14 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable
 from dataclasses import dataclass
+from decimal import ROUND_CEILING, Context
 from itertools import count
+from reprlib import repr as shortened
 
 import numpy as np
 
 from companion.applications.writing import Writer, number_of, rows, until_end
-from companion.core.validation import Array, require_number, require_size
+from companion.core.validation import Array, require_array, require_number, require_size
 from companion.rnn.language_model import State
 
 
@@ -47,10 +49,9 @@ class PerToken:
     alpha: float = 1.0
 
     def __post_init__(self) -> None:
-        alpha = require_number("alpha", self.alpha)
-        if alpha < 0:
-            raise ValueError(f"alpha: expected a number of at least 0, got {alpha}")
-        object.__setattr__(self, "alpha", alpha)
+        object.__setattr__(self, "alpha", require_number("alpha", self.alpha))  # powers of int8 would wrap around
+        if self.alpha < 0:
+            raise ValueError(f"alpha: expected a number of at least 0, got {self.alpha}")
 
     def __call__(self, length: int) -> float:
         return float(length**self.alpha)
@@ -86,9 +87,11 @@ def beam(writer: Writer, state: State, width: int, most: int = 100, penalty: Pen
     Of all that one more token makes of the living, the `width` best are kept; those that end live no longer. The search
     ends when no living one can overtake the best that has ended, whatever it goes on with: log p only falls, and is
     divided by penalty(most) at best. Where none has ended after `most` tokens, the living are returned.
+    Raises ValueError for penalties that fall, or are not above 0, for that bound would not hold.
     """
     width, most = require_size("width", width), require_size("most", most)
     _require_one(state)
+    _require_rising(penalty, most)
     living, ended = [Hypothesis((), 0.0)], list[Hypothesis]()
     tokens, V = np.zeros(1, np.int64), writer.vocabulary_size
     for _ in range(most):
@@ -113,6 +116,14 @@ def beam(writer: Writer, state: State, width: int, most: int = 100, penalty: Pen
 def _require_one(state: State) -> None:
     if number_of(state) != 1:
         raise ValueError(f"state: expected that of one sequence, got {number_of(state)}")
+
+
+def _require_rising(penalty: Penalty, most: int) -> None:
+    every = require_array("penalty", [penalty(length) for length in range(1, most + 1)], (most,))
+    if every[0] <= 0 or (np.diff(every) < 0).any():
+        raise ValueError(
+            f"penalty: expected numbers above 0 that do not fall with the length, got {shortened(every.tolist())}"
+        )
 
 
 def _score(h: Hypothesis, penalty: Penalty) -> float:
@@ -146,10 +157,10 @@ def most_probable(writer: Writer, state: State, number: int = 1, limit: int = 10
             found.append(best)
             continue
         if expansions == limit:
-            p = float(np.exp(best.log_probability))
+            p = Context(3, ROUND_CEILING).create_decimal_from_float(float(np.exp(best.log_probability)))
             raise ValueError(
                 f"limit: expected the {number} most probable within {limit} expansions, got {len(found)}; what is left"
-                f" has a probability of {p:.3g} at most"
+                f" has a probability of {p:g} at most"
             )
         last = best.tokens[-1] if best.tokens else 0
         logarithms, after = writer.step(np.array([last]), before)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from reprlib import repr as shortened
 from typing import Protocol
 
 import numpy as np
@@ -64,9 +65,12 @@ class Rereading:
 def rows(state: State, chosen: Sequence[int] | Array) -> State:
     """The state of the chosen sequences, in this order; one that is chosen twice stands there twice.
 
-    Raises ValueError for numbers that the state does not have, and for none.
+    Raises ValueError for anything but numbers of rows.
     """
-    return _rows(state, require_tokens("chosen", chosen, ("N",), number_of(state)))
+    numbers, N = as_array("chosen", chosen), number_of(state)
+    if numbers.ndim != 1 or numbers.dtype.kind not in "iu" or not ((numbers >= 0) & (numbers < N)).all():
+        raise ValueError(f"chosen: expected numbers of rows from 0 to {N - 1}, got {shortened(chosen)}")
+    return _rows(state, numbers)
 
 
 def _rows(state: State, chosen: Array) -> State:
@@ -96,7 +100,7 @@ def top_k(p: Array, k: int) -> Array:
 def nucleus(p: Array, mass: float) -> Array:
     """The fewest most probable tokens that together have at least `mass` share all probability (Holtzman et al. 2020).
 
-    p (..., V); the token with which the mass is reached is kept. Equation eq-nucleus.
+    p (..., V); the token with which the mass is reached, to within 1e-12, is kept. Equation eq-nucleus.
     Raises ValueError for probabilities that do not sum to 1, and for a mass that is not above 0 and at most 1.
     """
     p, mass = _distributions(p), require_number("mass", mass)
@@ -104,8 +108,8 @@ def nucleus(p: Array, mass: float) -> Array:
         raise ValueError(f"mass: expected a number above 0 and at most 1, got {mass}")
     falling = -np.sort(-p, axis=-1)
     before = np.cumsum(falling, axis=-1) - falling  # of all that are more probable
-    wanted = (before < mass - 1e-12).sum(axis=-1, keepdims=True)
-    return _kept(p, (_ranks(p) < wanted) & (p > 0))
+    wanted = np.maximum((before < mass - 1e-12).sum(axis=-1, keepdims=True), 1)
+    return _kept(p, _ranks(p) < wanted)
 
 
 def barred(p: Array, tokens: Sequence[int] | Array) -> Array:
@@ -117,7 +121,7 @@ def barred(p: Array, tokens: Sequence[int] | Array) -> Array:
     allowed = np.ones(p.shape[-1], bool)
     allowed[require_tokens("tokens", tokens, ("N",), p.shape[-1])] = False
     if not (p[..., allowed].sum(axis=-1) > 0).all():
-        raise ValueError(f"tokens: expected another one with a probability everywhere, got {as_array('p', tokens)}")
+        raise ValueError(f"tokens: expected another one with a probability everywhere, got {shortened(tokens)}")
     return _kept(p, np.broadcast_to(allowed, p.shape))
 
 
@@ -169,8 +173,12 @@ def write(
     return [until_end(row) for row in np.array(columns).T]
 
 
-def until_end(tokens: Array) -> Array:
-    """Tokens (T,) up to the first `<EOS>`, with it; all of them where there is none."""
+def until_end(tokens: Sequence[int] | Array) -> Array:
+    """Tokens (T,) up to the first `<EOS>`, with it; all of them where there is none.
+
+    Raises ValueError for anything but a sequence of token numbers.
+    """
+    tokens = require_tokens("tokens", tokens, ("T",), 2**63)
     ends = np.flatnonzero(tokens == 0)
     return tokens[: ends[0] + 1] if len(ends) else tokens
 
@@ -237,14 +245,14 @@ class Copied:
         0 when no token occurs there. `<EOS>` counts like any token, where the text holds it.
         """
         signs, most = _signs("tokens", tokens), 0
-        for first in range(len(signs)):
-            while first + most < len(signs) and signs[first : first + most + 1] in self._signs:
+        for end in range(1, len(signs) + 1):  # a run that ends here is one longer at most than any before
+            if signs[end - most - 1 : end] in self._signs:
                 most += 1
         return most
 
 
 def _signs(name: str, tokens: Sequence[int] | Array) -> str:
-    """A character for each token; "\0" stands for none."""
+    """A character for each token; "\\0" stands for none."""
     numbers = as_array(name, tokens)
     if numbers.shape == (0,):
         return ""

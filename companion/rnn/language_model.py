@@ -87,8 +87,8 @@ class RecurrentLanguageModel:
     def begin(self, number: int) -> State:
         """The state h_0 = 0 of so many sequences, as `step` takes it."""
         layers = self.layers if isinstance(self.layers, list) else [self.layers]
-        dtype, number = self.weights["W_hy"].dtype, require_size("number", number)
-        zeros = [{name: np.zeros((number, cell.sizes[name]), dtype) for name in cell.state} for cell in layers]  # type: ignore[union-attr]  # no pairs here
+        number = require_size("number", number)
+        zeros = [{name: np.zeros((number, cell.sizes[name])) for name in cell.state} for cell in layers]  # type: ignore[union-attr]  # no pairs here
         return zeros if isinstance(self.layers, list) else zeros[0]
 
     def step(self, tokens: Array, state: State) -> tuple[Array, State]:
@@ -134,10 +134,11 @@ def shapes(layers: Layers) -> dict[str, tuple[int, ...]]:
 def side_by_side(sequences: Sequence[Array]) -> tuple[Array, Array]:
     """Sequences (T,) as columns (T, B), filled up with `<EOS>` to the longest, and their lengths (B,).
 
-    Raises ValueError for no sequence.
+    Raises ValueError for no sequence, for an empty one, and for anything but token numbers.
     """
     if not len(sequences):
         raise ValueError("sequences: expected at least one, got none")
+    sequences = [require_tokens(f"sequences[{i}]", tokens, ("T",), 2**63) for i, tokens in enumerate(sequences)]
     lengths = np.array([len(sequence) for sequence in sequences])
     columns = np.zeros((lengths.max(), len(sequences)), np.int64)
     for b, sequence in enumerate(sequences):

@@ -260,6 +260,76 @@ def test_probabilities_of_a_stack_are_those_of_its_steps_however_sequences_are_c
         np.testing.assert_allclose(cut, steps, atol=1e-12)
 
 
+ONE_BY_ONE = {"Elman": Elman(V, 3), "GRU": GRU(V, 3), "LSTM": LSTM(V, 3), "two layers": [LSTM(V, 3), GRU(3, 2)]}
+
+
+def of_layers(name, dtype=np.float64, seed=0):
+    layers = ONE_BY_ONE[name]
+    return RecurrentLanguageModel(layers, initial_weights(shapes(layers), np.random.default_rng(seed), 1.0, dtype))
+
+
+@pytest.mark.parametrize("name", ONE_BY_ONE)
+@settings(max_examples=20)
+@given(sequences, st.sampled_from([np.float64, np.float32]))
+def test_a_token_at_a_time_it_gives_what_it_gives_whole_sequences(name, texts, dtype):
+    """Side by side, each step's distributions of all that may come; those of float32 are float32 sums in float64."""
+    network = of_layers(name, dtype)
+    targets, lengths = lm.side_by_side(texts)
+    state, stepped = network.begin(len(texts)), []
+    for tokens in lm.shifted(targets):
+        logarithms, state = network.step(tokens, state)
+        assert logarithms.shape == (len(texts), V) and logarithms.dtype == np.float64
+        stepped.append(logarithms)
+    tolerance = 1e-12 if dtype == np.float64 else 1e-5
+    for b, whole in enumerate(network.log_probabilities(texts)):
+        found = [stepped[t][b, targets[t, b]] for t in range(lengths[b])]
+        np.testing.assert_allclose(found, whole, rtol=0, atol=tolerance)
+        for t in range(lengths[b]):
+            p = network.distribution(texts[b][:t])
+            np.testing.assert_allclose(np.exp(stepped[t][b]), p, rtol=0, atol=tolerance)
+            np.testing.assert_allclose(np.exp(stepped[t][b]).sum(), 1, rtol=0, atol=1e-14)
+
+
+@pytest.mark.parametrize("name", ONE_BY_ONE)
+def test_a_step_reads_an_eos_like_any_token_and_leaves_the_state_that_it_was_given(name):
+    network = of_layers(name)
+    first, other = network.begin(1), network.begin(1)
+    _, read = network.step([0], first)
+    _, read = network.step([2], read)
+    logarithms, _ = network.step([0], read)
+    np.testing.assert_allclose(np.exp(logarithms[0]), network.distribution([2, 0]), rtol=0, atol=1e-14)
+    again, _ = network.step([0], read)
+    np.testing.assert_array_equal(again, logarithms)
+    np.testing.assert_equal(first, other)
+
+
+def test_a_first_state_is_zero_in_every_layer():
+    for number in (1, 3, np.int8(3)):
+        states = [of_layers("LSTM").begin(number), *of_layers("two layers").begin(number)]
+        assert [{name: value.shape for name, value in state.items()} for state in states] == [
+            {"h": (number, 3), "c": (number, 3)},
+            {"h": (number, 3), "c": (number, 3)},
+            {"h": (number, 2)},
+        ]
+        assert not any(value.any() for state in states for value in state.values())
+
+
+def test_weights_may_be_lists():
+    network = model()
+    lists = RecurrentLanguageModel(network.layers, {name: value.tolist() for name, value in network.weights.items()})
+    np.testing.assert_array_equal(lists.step([1, 2], lists.begin(2))[0], network.step([1, 2], network.begin(2))[0])
+
+
+@given(st.lists(st.lists(st.integers(0, 300), min_size=1, max_size=5), min_size=1, max_size=4))
+def test_side_by_side_stand_the_sequences_as_columns_with_0_below_them(texts):
+    for form in (list, tuple, np.array, lambda text: np.array(text, np.uint16)):
+        columns, lengths = lm.side_by_side([form(text) for text in texts])
+        assert lengths.tolist() == [len(text) for text in texts]
+        assert columns.shape == (max(lengths), len(texts)) and columns.dtype == np.int64
+        for text, n, column in zip(texts, lengths, columns.T, strict=True):
+            assert column.tolist() == text + [0] * (max(lengths) - n)
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
@@ -282,6 +352,20 @@ def test_probabilities_of_a_stack_are_those_of_its_steps_however_sequences_are_c
         ),
         (lambda: lm.shapes((Elman(V, 3), Elman(V, 3))), r"layers: expected a cell, or a list .* such as \[pair\]"),
         (lambda: lm.shapes([]), r"layers: expected a cell, or a list of cells"),
+        (lambda: model().begin(0), "number: expected a whole number of at least 1, got 0"),
+        (lambda: model().begin(2.0), "number: expected a whole number of at least 1, got 2.0"),
+        (lambda: model().step([V], model().begin(1)), "tokens: expected token numbers from 0 to 3, got 4"),
+        (lambda: model().step([1.0], model().begin(1)), "tokens: expected integers"),
+        (lambda: model().step([[1]], model().begin(1)), r"tokens: expected shape \(N,\), got \(1, 1\)"),
+        (lambda: model().step([1, 2], model().begin(1)), r"h_0: expected shape \(2, 3\), got \(1, 3\)"),
+        (lambda: model().step([1], of_layers("LSTM").begin(1)), "initial: expected the entries h; not expected: c"),
+        (lambda: of_layers("two layers").step([1], model().begin(1)), "cells: expected as many as weights and initial"),
+        (lambda: model().step([1], of_layers("two layers").begin(1)), "h_0: expected real numbers, got dtype object"),
+        (lambda: lm.side_by_side([]), "sequences: expected at least one, got none"),
+        (lambda: lm.side_by_side([[1], []]), r"sequences\[1\]: expected at least one entry"),
+        (lambda: lm.side_by_side([[1.5]]), r"sequences\[0\]: expected integers \(token numbers\), got dtype float64"),
+        (lambda: lm.side_by_side([[-1]]), r"sequences\[0\]: expected token numbers from 0 to"),
+        (lambda: lm.side_by_side([[[1]]]), r"sequences\[0\]: expected shape \(T,\), got \(1, 1\)"),
     ],
 )
 def test_bad_input_names_the_argument(call, message):

@@ -96,6 +96,25 @@ def test_temperature_zero_is_greedy_and_the_limit_of_small_ones():
     assert sharpen([0.5, 0.5], 0).tolist() == [1, 0]
 
 
+@settings(max_examples=50)
+@given(st.sampled_from([(1,), (3,), (2, 3)]), st.integers(1, 6), st.sampled_from([0, 1e-300, 0.3, 1, 7]), st.data())
+def test_each_row_of_a_batch_is_sharpened_alone(shape, n, temperature, data):
+    """Some entries are 0, many are equal."""
+    row = st.lists(st.integers(0, 4), min_size=n, max_size=n).filter(any)
+    rows = [np.array(data.draw(row)) for _ in range(np.prod(shape))]
+    p = np.array([r / r.sum() for r in rows]).reshape(*shape, n)
+    found = sharpen(p, temperature)
+    assert found.shape == p.shape
+    np.testing.assert_allclose(found.sum(axis=-1), 1, rtol=0, atol=1e-15)
+    for index in np.ndindex(shape):
+        np.testing.assert_array_equal(found[index], sharpen(p[index], temperature))
+        if temperature in (0.3, 1, 7):
+            powers = np.array([q ** (1 / temperature) for q in p[index]])
+            np.testing.assert_allclose(found[index], powers / powers.sum(), rtol=0, atol=1e-14)
+        if temperature == 0:
+            assert found[index].tolist() == [float(w == p[index].argmax()) for w in range(n)]
+
+
 @pytest.mark.parametrize("temperature", [1e-4, 1e-300, 5e-324])
 def test_however_cold_it_is_a_distribution(temperature):
     p = np.array([0.2, 0.3, 0.0, 0.5])
@@ -331,6 +350,11 @@ def test_an_alignment_is_of_one_sentence():
         (lambda: align("a b", ["a"]), "reference: expected a sequence of words, got one string"),
         (lambda: align(["a"], "a"), "hypothesis: expected a sequence of words, got one string"),
         (lambda: sharpen([0.5, 0.6], 1), "probabilities: expected entries that sum to 1"),
+        (
+            lambda: sharpen([[0.5, 0.5], [0.5, 0.6]], 1),
+            "probabilities: expected entries that sum to 1 .*, got a sum of 1",
+        ),
+        (lambda: sharpen(1.0, 1), r"probabilities: expected shape \(V,\), got \(\)"),
         (lambda: sharpen([1.5, -0.5], 1), "probabilities: expected probabilities, got -0.5"),
         (lambda: sharpen([0.5, np.nan], 1), "probabilities: expected finite numbers, got nan"),
         (lambda: sharpen([0.5, 0.5], -1), "temperature: expected a number of at least 0, got -1"),

@@ -1,4 +1,4 @@
-"""Encoder and decoder: shifted targets, the bridge, reversed sources, and a measure of translations."""
+"""From one sequence to another: what is read, what a first state passes back, and how translations are measured."""
 
 from __future__ import annotations
 
@@ -7,10 +7,119 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from companion.exercises.activations import ACTIVATIONS, Activation, other_slopes
+from companion.exercises.activations import ACTIVATIONS, Activation, other_activation, other_slopes, written
 from companion.exercises.edits import Edit
 from companion.exercises.inputs import normal
 from companion.exercises.model import Case, Key, Misconception, exercise
+
+JUNK = 900  # the size of numbers in padding
+
+# Sources in a batch, and the sizes of e and of the decoder's state.
+BRIDGES = (
+    ("a small case", 2, 3, 2),
+    ("B = 1", 1, 2, 3),
+    ("E = 1", 3, 1, 2),
+    ("H = 1", 2, 3, 1),
+    ("everything square", 3, 3, 3),
+    ("a batch of ten", 10, 6, 4),
+)
+
+# Lengths in a number of rows.
+COLUMNS = (
+    ("two columns", 4, [4, 2]),
+    ("T = 1", 1, [1, 1]),
+    ("B = 1", 5, [3]),
+    ("one token each", 3, [1, 1, 1]),
+    ("all full", 4, [4, 4, 4]),
+    ("everything square", 3, [2, 3, 1]),
+    ("rows that no column needs", 6, [2, 4, 1, 3]),
+    ("twenty rows", 20, [4, 20, 1, 13, 19]),
+)
+
+
+def _padded(rng: np.random.Generator, T: int, lengths: list[int]) -> np.ndarray:
+    """Tokens (T, B) from 2 on, each column ended by 0 = <EOS>; below it large numbers, and 0 now and then."""
+    tokens = rng.integers(2, 9, (T, len(lengths)))
+    junk = rng.integers(-JUNK, JUNK, tokens.shape) * (rng.random(tokens.shape) < 0.7)
+    for b, n in enumerate(lengths):
+        tokens[n - 1, b] = 0
+        tokens[n:, b] = junk[n:, b]
+    return tokens
+
+
+@exercise(
+    "shift-target",
+    "shift_targets",
+    "One step late",
+    "implement",
+    start=(0, 1),
+    mask=("counts", "padding"),
+)
+def shift_target(rng: np.random.Generator, start: int, mask: str) -> Key:
+    counts = mask == "counts"
+
+    def by_loops(targets, lengths):
+        inputs = np.zeros(targets.shape, int)
+        found = np.full(targets.shape, not counts)
+        for b, n in enumerate(lengths):
+            inputs[:n, b] = [start, *targets[: n - 1, b]]
+            found[:n, b] = counts
+        return inputs, found
+
+    return Key(
+        cases=tuple(
+            Case(name, {"targets": _padded(rng, T, lengths), "lengths": np.array(lengths)})
+            for name, T, lengths in COLUMNS
+        ),
+        also_right=(by_loops,),
+        returns=("inputs", mask),
+        axes={"inputs": "T B", mask: "T B"},
+        words={
+            "start_words": "`<EOS>`" if start == 0 else "`<BOS>` (number 1, which no target holds)",
+            "mask_words": "an answer of the decoder counts, which is in all rows of a target"
+            if counts
+            else "there is padding, so that no answer of the decoder counts",
+            "own": "own" if counts else "~own",
+            "not": "" if counts else "~",
+        },
+    )
+
+
+@exercise("bridge-gradient", "bridge_gradients", "Back over the bridge", "derive", f=ACTIVATIONS)
+def bridge_gradient(rng: np.random.Generator, f: Activation) -> Key:
+    def by_loops(e, W_eh, b_eh, dh_0):
+        dW_eh, db_eh, de = np.zeros(W_eh.shape), np.zeros(len(b_eh)), np.zeros(e.shape)
+        for b, i in np.ndindex(*dh_0.shape):
+            delta = dh_0[b, i] * f.slope(f.apply(W_eh[i] @ e[b] + b_eh[i]))
+            dW_eh[i] += delta * e[b]
+            db_eh[i] += delta
+            de[b] += delta * W_eh[i]
+        return dW_eh, db_eh, de
+
+    at_a = Misconception(
+        "the slope written with a, where the state belongs",
+        "Your formula gives the slope when it gets the state. Which number do you put in?",
+        Edit(words={"f.slope_code": written(f.slope_code, "h", "a")}),
+    )
+    return Key(
+        cases=tuple(
+            Case(
+                name,
+                {
+                    "e": normal(rng, B, E),
+                    "W_eh": normal(rng, H, E),
+                    "b_eh": normal(rng, H),
+                    "dh_0": normal(rng, B, H),
+                },
+            )
+            for name, B, E, H in BRIDGES
+        ),
+        also_right=(by_loops,),
+        misconceptions=(*other_slopes(f), at_a, other_activation(f)),
+        returns=("dW_eh", "db_eh", "de"),
+        axes={"dW_eh": "H E", "db_eh": "H", "de": "B E"},
+        words={"f.of_dh": written(f.code, "a", "dh_0")},
+    )
 
 
 @dataclass(frozen=True)
@@ -21,8 +130,7 @@ class Axes:
         words: as prose has it.
         shape: in LaTeX.
         axis: along which the steps stand, and ``other`` the sequences.
-        within: True within the lengths, in NumPy, of an array targets or sources.
-        later: the index of all steps but the first; ``earlier`` of all but the last.
+        within: True within the lengths, in NumPy.
         words_of: the index of the words of sequence b, of length n; ``later_words`` without the first.
         with_end: sources turned with their end, as an expression.
     """
@@ -32,8 +140,6 @@ class Axes:
     axis: int
     other: int
     within: str
-    later: str
-    earlier: str
     words_of: str
     later_words: str
     with_end: str
@@ -44,9 +150,7 @@ TIME = Axes(
     "$(T, B)$",
     0,
     1,
-    "np.arange(len(tokens))[:, None] < lengths",
-    "[1:]",
-    "[:-1]",
+    "np.arange(len(sources))[:, None] < lengths",
     "[: n - 1, b]",
     "[1 : n - 1, b]",
     "np.array([[*column[:n][::-1], *column[n:]] for column, n in zip(sources.T, lengths)]).T",
@@ -56,9 +160,7 @@ BATCH = Axes(
     "$(B, T)$",
     1,
     0,
-    "np.arange(tokens.shape[1]) < lengths[:, None]",
-    "[:, 1:]",
-    "[:, :-1]",
+    "np.arange(sources.shape[1]) < lengths[:, None]",
     "[b, : n - 1]",
     "[b, 1 : n - 1]",
     "np.array([[*row[:n][::-1], *row[n:]] for row, n in zip(sources, lengths)])",
@@ -85,66 +187,22 @@ SIZES = (
 )
 
 
-@exercise("shift-target", "shift", "What a decoder reads, and what counts", "implement", axes=(TIME, BATCH))
-def shift_target(rng: np.random.Generator, axes: Axes) -> Key:
-    def one_by_one(targets, lengths):
-        d = targets if axes is TIME else targets.T
-        inputs, counted = np.zeros_like(d), np.zeros(d.shape, bool)
-        for b, n in enumerate(lengths):
-            for t in range(n):
-                inputs[t, b], counted[t, b] = d[t - 1, b] if t else 0, True
-        return (inputs, counted) if axes is TIME else (inputs.T, counted.T)
+@exercise(
+    "reverse-source",
+    "reverse",
+    "Sources read backwards",
+    "implement",
+    axes=(TIME, BATCH),
+    padding=("stays", "becomes 0"),
+)
+def reverse_source(rng: np.random.Generator, axes: Axes, padding: str) -> Key:
+    stays = padding == "stays"
 
-    return Key(
-        cases=tuple(
-            Case(name, {"targets": _tokens(rng, axes, T, lengths), "lengths": np.array(lengths)})
-            for name, T, lengths in SIZES
-        ),
-        also_right=(one_by_one,),
-        returns=("inputs", "counted"),
-        axes=dict.fromkeys(("inputs", "counted"), "T B" if axes is TIME else "B T"),
-        words={"shape": axes.shape, "within": axes.within.replace("tokens", "targets")},
-    )
-
-
-@exercise("bridge-gradient", "bridge_gradients", "The gradient through the bridge", "derive", f=ACTIVATIONS)
-def bridge_gradient(rng: np.random.Generator, f: Activation) -> Key:
-    def one_by_one(dh, h, e, W_eh):
-        dW, db, de = np.zeros_like(W_eh), np.zeros(len(W_eh)), np.zeros_like(e)
-        for b in range(len(e)):
-            for i in range(len(W_eh)):
-                da = dh[b, i] * f.slope(h[b, i])
-                dW[i] += da * e[b]
-                db[i] += da
-                de[b] += da * W_eh[i]
-        return dW, db, de
-
-    def case(name, B, H, M):
-        e, W, b = normal(rng, B, M), normal(rng, H, M), normal(rng, H)
-        return Case(name, {"dh": normal(rng, B, H), "h": f.apply(e @ W.T + b), "e": e, "W_eh": W})
-
-    return Key(
-        cases=(
-            case("two sequences", 2, 3, 4),
-            case("B = 1", 1, 2, 3),
-            case("H = 1", 3, 1, 2),
-            case("M = 1", 2, 3, 1),
-            case("everything square", 3, 3, 3),
-            case("more sequences", 6, 4, 5),
-        ),
-        also_right=(one_by_one,),
-        misconceptions=other_slopes(f),
-        returns=("dW_eh", "db_eh", "de"),
-        axes={"dW_eh": "H M", "db_eh": "H", "de": "B M"},
-    )
-
-
-@exercise("reverse-source", "reverse", "Sources read backwards", "implement", axes=(TIME, BATCH))
-def reverse_source(rng: np.random.Generator, axes: Axes) -> Key:
     def by_index(sources, lengths):
         columns = sources if axes is TIME else sources.T
         t, last = np.arange(len(columns))[:, None], lengths - 2
         turned = np.take_along_axis(columns, np.where(t <= last, last - t, t), axis=0)
+        turned = turned if stays else np.where(t <= last, turned, 0)
         return turned if axes is TIME else turned.T
 
     return Key(
@@ -154,7 +212,11 @@ def reverse_source(rng: np.random.Generator, axes: Axes) -> Key:
         ),
         also_right=(by_index,),
         axes={"result": "S B" if axes is TIME else "B S"},
-        words={"shape": axes.shape.replace("T", "S"), "within": axes.within.replace("tokens", "sources")},
+        words={
+            "shape": axes.shape.replace("T", "S"),
+            "rest": "and so does the padding" if stays else "and the padding becomes 0, whatever it was",
+            "begun": "sources.copy()" if stays else "np.zeros_like(sources)",
+        },
     )
 
 

@@ -88,6 +88,7 @@ EXPERIMENTS = {
     "numbers, up to five words": replace(NUMBERS, pairs=4000, longest=5, epochs=80),
     "dates, six languages": replace(DATES, text="dates of six"),
     "dates": DATES,
+    "dates, longer": replace(DATES, epochs=25),
     "menus": Experiment("menus", 1079, encoder=128, decoder=96, epochs=40),
 }
 

@@ -244,9 +244,14 @@ SQUARE = Brevity(
     r"\min\bigl(1,\ (c/r)^2\bigr)",
     "min(1, (c / r) ** 2)",
 )
+ROOT = Brevity(
+    "Compute a cousin of BLEU (Papineni et al. 2002), with another penalty, of translations with one reference each:",
+    r"\min\bigl(1,\ \sqrt{c/r}\bigr)",
+    "min(1, np.sqrt(c / r))",
+)
 
 
-@exercise("bleu", "score", "How close to the reference?", "implement", penalty=(EXPONENTIAL, LINEAR, SQUARE))
+@exercise("bleu", "score", "How close to the reference?", "implement", penalty=(EXPONENTIAL, LINEAR, SQUARE, ROOT))
 def bleu(rng: np.random.Generator, penalty: Brevity) -> Key:
     def by_lists(translations, references, N):
         product = 1.0
@@ -261,7 +266,7 @@ def bleu(rng: np.random.Generator, penalty: Brevity) -> Key:
                         matches += 1
             product *= matches / total
         c, r = sum(map(len, translations)), sum(map(len, references))
-        beta = {EXPONENTIAL: np.exp(1 - r / c), LINEAR: c / r, SQUARE: (c / r) ** 2}[penalty]
+        beta = {EXPONENTIAL: np.exp(1 - r / c), LINEAR: c / r, SQUARE: (c / r) ** 2, ROOT: (c / r) ** 0.5}[penalty]
         return min(1, beta) * product ** (1 / N)
 
     def drawn(lengths, letters="abc"):

@@ -52,15 +52,23 @@ def _log_p(rng: np.random.Generator, *shape: int, scale: float = 1.5) -> np.ndar
     return u - np.logaddexp.reduce(u, axis=-1, keepdims=True)
 
 
-@exercise("beam-step", "beam_step", "A step of a beam", "implement", sign=SIGNS)
-def beam_step(rng: np.random.Generator, sign: str) -> Key:
+@exercise(
+    "beam-step",
+    "beam_step",
+    "A step of a beam",
+    "implement",
+    sign=SIGNS,
+    fourth=("ended", "living"),
+)
+def beam_step(rng: np.random.Generator, sign: str, fourth: str) -> Key:
+    ended = fourth == "ended"
     up = 1.0 if sign == "log p" else -1.0  # a sum, times this, is log p
     step = "log_p" if up == 1 else "costs"
 
     def by_loops(totals, log_p, width):
         rows = [(total + log_p[k, v], k, v) for k, total in enumerate(totals) for v in range(log_p.shape[1])]
         rows.sort(key=lambda row: -up * row[0])
-        kept = [(k, v, total, v == 0) for total, k, v in rows[:width]]
+        kept = [(k, v, total, (v == 0) == ended) for total, k, v in rows[:width]]
         return tuple(np.array(part) for part in zip(*kept, strict=True))
 
     def one_after_the_other(totals, log_p, width):
@@ -71,7 +79,7 @@ def beam_step(rng: np.random.Generator, sign: str) -> Key:
             kept.append((k, v))
             left[v, k] = -np.inf
         k, v = np.transpose(kept)
-        return k, v, totals[k] + log_p[k, v], v == 0
+        return k, v, totals[k] + log_p[k, v], (v == 0) == ended
 
     def case(name, K, V, width, totals=None, log_p=None):
         totals = 4 * _log_p(rng, K) if totals is None else np.array(totals)
@@ -94,9 +102,11 @@ def beam_step(rng: np.random.Generator, sign: str) -> Key:
             case("many", 6, 9, 20),
         ),
         also_right=(by_loops, one_after_the_other),
-        returns=("hypotheses", "tokens", "totals", "ended"),
+        returns=("hypotheses", "tokens", "totals", fourth),
         words={
             "step": step,
+            "told": "has ended" if ended else "lives on, that is, has not ended",
+            "eos": "==" if ended else "!=",
             "Sum": r"$\log p$" if up == 1 else r"the cost $-\log p$",
             "sum": r"$\log p$" if up == 1 else "the cost",
             "sums": r"$\log p$" if up == 1 else "costs",

@@ -58,7 +58,7 @@ SIDE_BY_SIDE = {  # each keeps one core busy, and two run at a time: the longest
 ALONE = {  # these share their work between two processes, and the tests look at the book
     "tests": [*PYTEST, "tests"],
     "notebooks": NBVAL,
-    "mutants": [str(PYTHON), "tools/mutants.py", "--sample", "32"],
+    "mutants": [str(PYTHON), "tools/mutants.py", "--sample", "36"],
 }
 NOTEBOOK_STAGES = ("notebooks",)  # these draw with the kernel's own backend
 

@@ -2,7 +2,7 @@
 
     python tools/mutants.py                       companion, which tests and notebooks must notice: `make mutants`
     python tools/mutants.py gates rnn.cells       those of a room or a module only
-    python tools/mutants.py --sample 32           some of every module, always the same ones, what `make test` runs
+    python tools/mutants.py --sample 36           some of every module, always the same ones, what `make test` runs
     python tools/mutants.py solutions             the worked solutions of the exercises, which their checks must reject
     python tools/mutants.py solutions.bptt-dU     that of one exercise only
     python tools/mutants.py --show neutral        also what each mutant of a kind was told (all: of every kind)

@@ -214,6 +214,7 @@ def log_probabilities(writer: Writer, state: State, sequences: Sequence[Array]) 
 
 
 def number_of(state: State) -> int:
+    """How many sequences a state holds: its rows, of whichever layer."""
     while isinstance(state, list | Mapping):
         state = state[0] if isinstance(state, list) else next(iter(state.values()))
     return len(state)

@@ -228,7 +228,7 @@ BROKEN = {
         "also needs",
     ),
     "widget without counterpart": (rules.widgets_have_a_static_counterpart, outputs(LAST), "no cell with an output"),
-    "long text": (rules.nothing_is_too_large, say("h" * 9000), "9000 characters"),
+    "long text": (rules.nothing_is_too_large, say("h" * 13_000), "13000 characters"),
     "large picture": (
         rules.nothing_is_too_large,
         outputs(FIGURE, picture(data=base64.b64encode(bytes(300_000)).decode())),

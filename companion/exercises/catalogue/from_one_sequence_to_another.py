@@ -18,7 +18,7 @@ JUNK = 900  # the size of numbers in padding
 BRIDGES = (
     ("a small case", 2, 3, 2),
     ("B = 1", 1, 2, 3),
-    ("E = 1", 3, 1, 2),
+    ("M = 1", 3, 1, 2),
     ("H = 1", 2, 3, 1),
     ("everything square", 3, 3, 3),
     ("a batch of ten", 10, 6, 4),
@@ -106,18 +106,18 @@ def bridge_gradient(rng: np.random.Generator, f: Activation) -> Key:
             Case(
                 name,
                 {
-                    "e": normal(rng, B, E),
-                    "W_eh": normal(rng, H, E),
+                    "e": normal(rng, B, M),
+                    "W_eh": normal(rng, H, M),
                     "b_eh": normal(rng, H),
                     "dh_0": normal(rng, B, H),
                 },
             )
-            for name, B, E, H in BRIDGES
+            for name, B, M, H in BRIDGES
         ),
         also_right=(by_loops,),
         misconceptions=(*other_slopes(f), at_a, other_activation(f)),
         returns=("dW_eh", "db_eh", "de"),
-        axes={"dW_eh": "H E", "db_eh": "H", "de": "B E"},
+        axes={"dW_eh": "H M", "db_eh": "H", "de": "B M"},
         words={"f.of_dh": written(f.code, "a", "dh_0")},
     )
 
